@@ -49,15 +49,27 @@ test("unknown-cost: a cost that is not known is not $0", async () => {
   await page.locator(".facts", { hasText: "Spent" }).getByText("unknown", { exact: true }).waitFor();
   await goto("/runs/s1");
   await page.locator(".facts").getByText("$0.0042", { exact: true }).waitFor();
+  await page.getByRole("tab", { name: "Cost" }).click();
+  const costs = page.getByRole("table", { name: "By provider, in this run" });
+  await costs.getByRole("row", { name: "demo 1 1,280 $0.0042" }).waitFor();
+  await goto("/runs/h1/timeline?dock=cost");
+  await page.getByRole("row", { name: "Total 1 unknown unknown" }).waitFor();
 });
 
-test("quota-known: the time is the provider's", async () => {
+test("quota-known-unknown: a time is the provider's, and none is made up", async () => {
   const server = await studio({ quota: QUOTA });
   const { page, goto } = await tab(server);
   await server.run("quota", "q1");
   await server.until("q1", "paused");
   await goto("/runs/q1");
   await page.getByText(/The provider's quota is used up until \d\d:\d\d, as the provider says\./).waitFor();
+  server.write("endless", QUOTA.replace("again_in: 1h, ", ""));
+  await server.run("endless", "q2");
+  // Without a time there is nothing to wait for: the run fails, and no time is shown.
+  await server.until("q2", "failed");
+  await goto("/runs/q2");
+  await page.getByRole("region", { name: "Why the run failed" }).getByText("Quota used up", { exact: true }).waitFor();
+  expect(await page.getByText(/until \d\d:\d\d/).count()).toBe(0);
 });
 
 test("deep-links: every place has an address, and dead ones lead to the nearest page and say so", async () => {
@@ -193,7 +205,49 @@ test("keyboard: g and a letter open pages, j and k move, Enter opens, / searches
   await page.keyboard.press("j");
   const focused = await page.evaluate(() => document.activeElement?.closest("[data-row]")?.getAttribute("data-index"));
   expect(focused).toBe("1");
+  await page.keyboard.press("?");
+  await page.getByRole("dialog", { name: "Keys" }).getByText("search the page").waitFor();
+  await page.keyboard.press("Escape");
   await page.keyboard.press("Tab");
   await page.keyboard.press("Enter");
   await page.waitForURL("**/runs/h1/timeline");
+});
+
+test("delete-in-use: a workflow with runs that have not ended is not deleted, and the page names them", async () => {
+  const server = await studio({ hello: HELLO, ship: SHIP });
+  const { page, goto } = await tab(server);
+  await server.run("ship", "s1");
+  await server.until("s1", "paused");
+  await goto("/workflows");
+  await page.getByRole("button", { name: "More for Ship a release" }).click();
+  const dialog = page.getByRole("dialog", { name: "Ship a release" });
+  await dialog.getByRole("link", { name: "s1" }).waitFor();
+  expect(await dialog.getByRole("button", { name: "Delete" }).getAttribute("aria-disabled")).toBe("true");
+  await page.keyboard.press("Escape");
+  await page.getByRole("button", { name: "More for Hello" }).click();
+  await page.getByRole("button", { name: "Delete" }).click();
+  await page.getByRole("button", { name: "Delete hello" }).click();
+  await page.getByText("Deleted hello").waitFor();
+  const { workflows } = await server.client.call("workflow:list", {});
+  expect(workflows.map((workflow) => workflow.id)).toEqual(["ship"]);
+});
+
+test("import-no-overwrite: an import shows first what it adds, and replaces nothing", async () => {
+  const server = await studio({ hello: HELLO });
+  const { page, goto } = await tab(server);
+  const { text } = await server.client.call("workflow:export", { id: "hello" });
+  server.write("hello", HELLO.replace("[echo,", "[echo, other,"));
+  await goto("/workflows");
+  await page.getByRole("button", { name: "Import" }).click();
+  const dialog = page.getByRole("dialog", { name: "Import a workflow" });
+  const file = { name: "hello.yml", mimeType: "application/yaml", buffer: Buffer.from(text) };
+  await dialog.getByLabel("File of an export").setInputFiles(file);
+  await dialog.getByText("Another one is here").waitFor();
+  expect(await dialog.getByRole("button", { name: "Import" }).getAttribute("aria-disabled")).toBe("true");
+  await dialog.getByLabel("Id here").fill("hello-2");
+  await dialog.getByText("Added").first().waitFor();
+  await dialog.getByRole("button", { name: "Import" }).click();
+  await page.waitForURL("**/workflows/hello-2");
+  const kept = await server.client.call("workflow:get", { id: "hello" });
+  expect(kept.text).toContain("[echo, other,");
 });

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 
 import { eventually } from "./studio.ts";
 import { studio, tab } from "./setup.ts";
-import { NIGHTLY, SHIP, SLOW, TICKS } from "./workflows.ts";
+import { NIGHTLY, ONCE, SHIP, SLOW, TICKS } from "./workflows.ts";
 
 test("pause: it is requested until the run is paused, and Resume continues it", async () => {
   const server = await studio({ slow: SLOW });
@@ -253,4 +253,29 @@ test("fork-edited: a run continues as a new one with other variables, or with an
   expect(run.context.stages["collect"]?.output).toBe("edited");
   // The stage whose output was edited was not run again.
   expect(server.read("collected")).toBe("x\n");
+});
+
+test("unknown-outcome: after a crash in a call a person says whether it happened, or has it made again", async () => {
+  const server = await studio({ once: ONCE });
+  const { page, goto, renew } = await tab(server);
+  for (const run of ["r1", "r2"]) {
+    await server.run("once", run);
+    await eventually(`the call of ${run}`, () => server.has(run));
+  }
+  await server.stop("SIGKILL");
+  await server.open();
+  await renew();
+  for (const run of ["r1", "r2"]) await server.until(run, "paused");
+  await goto("/runs/r1");
+  await page.getByText("Waiting: unknown outcome").first().waitFor();
+  await page.getByRole("button", { name: "It happened, use the result" }).waitFor();
+  await page.getByRole("textbox", { name: "Result" }).fill("paid");
+  await page.getByRole("button", { name: "It happened, use the result" }).click();
+  await page.locator(".run-title .status", { hasText: "Completed" }).waitFor();
+  const { run } = await server.client.call("workflow:runs:get", { runId: "r1" });
+  expect(run.context.stages["pay"]?.output).toBe("paid");
+  server.touch("go");
+  await goto("/runs/r2");
+  await page.getByRole("button", { name: "It did not happen, run again" }).click();
+  await page.locator(".run-title .status", { hasText: "Completed" }).waitFor();
 });

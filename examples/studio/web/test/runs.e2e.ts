@@ -1,8 +1,7 @@
 import { expect, test } from "vitest";
 
 import { studio, tab } from "./setup.ts";
-import { eventually } from "./studio.ts";
-import { DEMO, HELLO, NIGHTLY, SLOW } from "./workflows.ts";
+import { HELLO, NIGHTLY, SLOW } from "./workflows.ts";
 
 test("bulk-frozen: what is deleted are the runs that were chosen, and each says what became of it", async () => {
   const server = await studio({ hello: HELLO, slow: SLOW });
@@ -103,32 +102,4 @@ test("compare: two runs beside each other show what differs, and where they part
   await page.getByLabel("Only what differs").uncheck();
   await page.getByRole("region", { name: "Stages" }).getByRole("heading", { name: /greet/ }).waitFor();
   await page.waitForURL("**/runs/compare?a=a&b=a&all=1");
-});
-
-test("history: of 10,000 runs few are in the page, and all are filtered and chosen", { timeout: 480_000 }, async () => {
-  const server = await studio({ demo: DEMO });
-  const { page, goto } = await tab(server);
-  await server.runMany("demo", 10_000);
-  await goto("/runs");
-  const rows = page.locator("[data-row]");
-  await page.locator(".page-head", { hasText: "10,000" }).waitFor();
-  const most = async () => expect(await rows.count()).toBeLessThanOrEqual(80);
-  await most();
-  // The next pages come as the end comes into view.
-  for (let n = 1; n <= 5; n += 1) {
-    const last = async () => Number(await rows.last().getAttribute("data-index"));
-    await page.locator("#page").evaluate((element) => (element.scrollTop = element.scrollHeight));
-    await eventually(`${n + 1} pages`, async () => (await last()) >= n * 100);
-    await most();
-  }
-  expect(await page.getByRole("table", { name: "Runs" }).getAttribute("aria-rowcount")).toBe("10001");
-  await page.locator("#page").evaluate((element) => (element.scrollTop = 0));
-  await page.keyboard.press("/");
-  await page.keyboard.type("h987");
-  await page.locator(".page-head .number", { hasText: /^11$/ }).waitFor();
-  await most();
-  await page.getByRole("button", { name: "Clear" }).click();
-  await page.getByLabel("Choose h1", { exact: true }).check();
-  await page.getByRole("button", { name: "Choose all 10,000" }).click();
-  await page.getByText("10,000 runs chosen").waitFor({ timeout: 60_000 });
 });

@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { mkdtempSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
@@ -122,6 +122,10 @@ export class Studio {
   /** The text of a file in the folder that the programs of workflows run in. */
   read(name: string): string {
     return readFileSync(join(this.folder, name), "utf8");
+  }
+
+  has(name: string): boolean {
+    return existsSync(join(this.folder, name));
   }
 
   /** Makes a file there, for which a program waits. */

@@ -136,7 +136,7 @@ graph:
     type: foreach
     mode: parallel
     items: [0, 1, 0]
-    run: { type: run, with: { command: [test, "\${item}", "!=", "1"] } }
+    run: { type: run, inputs: [left], with: { command: [test, "\${item}", "!=", "1"] } }
 `,
 };
 
@@ -174,4 +174,13 @@ write:
       - sh
       - -c
       - 'n=0; while [ ! -e stop ]; do n=$((n+1)); seq -f "line %g of the part, with some words in it" $((n*50)) $((n*50+49)); sleep 0.1; done'
+`;
+
+/** A call that is not made twice by itself: it makes a file with the name of the run, and waits until \`go\` exists. */
+export const ONCE = `
+workflow: { name: Once, stages: [pay] }
+pay:
+  provider: command
+  on_interrupt: ask
+  with: { command: [sh, -c, 'touch "$1"; while [ ! -e go ]; do sleep 0.02; done; echo done', sh, "\${run.id}"] }
 `;

@@ -124,8 +124,10 @@ export function GraphView({ graph, courseOf, selected, onSelect }: Props) {
     const from = { x: event.clientX - shown.x, y: event.clientY - shown.y };
     const target = event.currentTarget as HTMLElement;
     target.setPointerCapture(event.pointerId);
+    target.classList.add("is-moving");
     const go = (moved: PointerEvent) => setView({ ...shown, x: moved.clientX - from.x, y: moved.clientY - from.y });
     const stop = () => {
+      target.classList.remove("is-moving");
       target.removeEventListener("pointermove", go);
       target.removeEventListener("pointerup", stop);
       target.removeEventListener("pointercancel", stop);

@@ -16,7 +16,7 @@ export class RunFeed {
   readonly timeline = new Timeline();
   readonly events: Event[] = [];
   readonly log: LogModel;
-  /** Changes with everything that arrives. */
+  /** Changes with every event that arrives. */
   version = 0;
   failure: unknown;
   readonly #client: Client;
@@ -68,6 +68,7 @@ export class RunFeed {
   async #take(messages: Message[]): Promise<void> {
     const output: OutputEntry[] = [];
     const events: Event[] = [];
+    const { failure } = this;
     for (const message of messages) {
       if (message.type === "workflow-run:output") output.push(message.entry);
       if (message.type === "workflow-run:error") this.failure = message.error;
@@ -78,7 +79,8 @@ export class RunFeed {
     if (events.length > 0) this.log.addEvents(events);
     if (output.length > 0) this.log.addOutput(output);
     if (this.#isStopped) return;
-    this.#changed();
+    // Output is shown by the log alone.
+    if (events.length > 0 || failure !== this.failure) this.#changed();
     if (events.length > 0) refresh(this.runId);
   }
 

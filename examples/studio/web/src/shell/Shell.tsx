@@ -1,5 +1,5 @@
 import { Link, Outlet, useNavigate } from "@tanstack/react-router";
-import { useEffect } from "react";
+import { useCallback, useEffect, useState } from "react";
 
 import { Button } from "../parts/Button";
 import { Icon } from "../parts/Icon";
@@ -8,11 +8,14 @@ import { contact, useContact } from "../service/contact";
 import { clock } from "../format";
 import { closeToast, notice, useNotices } from "./notices";
 import { useKeys } from "./keys";
+import { KeysHelp } from "./KeysHelp";
 
 export function Shell() {
   const { state, at } = useContact();
   const { notice: said } = useNotices();
-  useKeys();
+  const [isHelp, setHelp] = useState(false);
+  const help = useCallback(() => setHelp(true), []);
+  useKeys(help);
   if (state === "unauthenticated") return <NoToken />;
   return (
     <div className={`shell${state === "offline" ? " is-offline" : ""}`}>
@@ -33,6 +36,7 @@ export function Shell() {
         <Outlet />
       </main>
       <Said />
+      {isHelp ? <KeysHelp onClose={() => setHelp(false)} /> : null}
     </div>
   );
 }

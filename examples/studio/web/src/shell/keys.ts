@@ -10,8 +10,8 @@ export function isTyping(event: KeyboardEvent): boolean {
   return isField || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]") !== null;
 }
 
-/** `/` focuses the search of the page, `j` and `k` move through its rows, `g` and a letter open a page. */
-export function useKeys(): void {
+/** `?` says what the keys do, `/` focuses the search of the page, `j` and `k` move through its rows, `g` and a letter open a page. */
+export function useKeys(onHelp: () => void): void {
   const navigate = useNavigate();
   useEffect(() => {
     let isGoing = false;
@@ -24,6 +24,7 @@ export function useKeys(): void {
         return;
       }
       if (event.key === "g") isGoing = true;
+      else if (event.key === "?") onHelp();
       else if (event.key === "/") {
         const search = document.querySelector<HTMLInputElement>("[data-search]");
         if (search === null) return;
@@ -34,7 +35,7 @@ export function useKeys(): void {
     };
     document.addEventListener("keydown", press);
     return () => document.removeEventListener("keydown", press);
-  }, [navigate]);
+  }, [navigate, onHelp]);
 }
 
 function moveFocus(by: 1 | -1): void {

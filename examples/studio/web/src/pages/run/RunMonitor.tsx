@@ -10,6 +10,7 @@ import { codeOf } from "../../service/client";
 import { alertNow, announce, notice } from "../../shell/notices";
 import { isOver, needsPerson, runStatus } from "../../words";
 import { AttentionBand } from "./AttentionBand";
+import { CostPanel } from "./CostPanel";
 import { DataPanel } from "./DataPanel";
 import { Inspector } from "./Inspector";
 import { LogPanel } from "./LogPanel";
@@ -94,7 +95,8 @@ function Monitor({ detail, feed }: { detail: RunDetail; feed: RunFeed }) {
     />
   );
   const log = <LogPanel feed={feed} run={run} search={search} onSearch={select} plan={plan} />;
-  const data = <DataPanel run={run} />;
+  const panel = (id: string) =>
+    id === "data" ? <DataPanel run={run} /> : id === "cost" ? <CostPanel run={run} feed={feed} plan={plan} /> : log;
   const inspector =
     search.at === undefined ? null : (
       <Inspector feed={feed} plan={plan} at={search.at} attempt={search.attempt} onSelect={select} />
@@ -102,6 +104,7 @@ function Monitor({ detail, feed }: { detail: RunDetail; feed: RunFeed }) {
   const docks = [
     { id: "log", name: "Log" },
     { id: "data", name: "Data" },
+    { id: "cost", name: "Cost" },
   ];
   const dock = docks.some(({ id }) => id === search.dock) ? (search.dock as string) : "log";
   if (isNarrow) {
@@ -117,9 +120,7 @@ function Monitor({ detail, feed }: { detail: RunDetail; feed: RunFeed }) {
           current={tab}
           onSelect={(id) => (id === "stages" || id === "graph" ? show(id) : select({ tab: undefined, dock: id }))}
         />
-        <div className="narrow-part">
-          {tab === "stages" ? timeline : tab === "graph" ? graph : tab === "data" ? data : log}
-        </div>
+        <div className="narrow-part">{tab === "stages" ? timeline : tab === "graph" ? graph : panel(tab)}</div>
         {inspector}
       </div>
     );
@@ -145,7 +146,7 @@ function Monitor({ detail, feed }: { detail: RunDetail; feed: RunFeed }) {
           <Splitter share={share} onShare={setShare} />
           <div className="run-dock">
             <Tabs label="Dock" tabs={docks} current={dock} onSelect={(id) => select({ dock: id })} />
-            {dock === "data" ? data : log}
+            {panel(dock)}
           </div>
         </div>
         {inspector}

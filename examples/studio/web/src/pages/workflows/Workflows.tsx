@@ -1,6 +1,6 @@
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
-import { useState } from "react";
+import { useMemo, useState } from "react";
 import type { TemplateInfo, WorkflowSummary } from "workflow-client";
 
 import { count, counted } from "../../format";
@@ -16,7 +16,9 @@ import { client, mayUse, queries } from "../../service/client";
 import { useOffline } from "../../service/contact";
 import { headOf, useHeads } from "../../service/heads";
 import { runStatus } from "../../words";
+import { ImportDialog } from "./ImportDialog";
 import { useWorkflows } from "./query";
+import { WorkflowMenu } from "./WorkflowMenu";
 
 export interface WorkflowsSearch {
   q?: string | undefined;
@@ -149,10 +151,14 @@ export function Workflows() {
   const navigate = useNavigate();
   const query = useWorkflows();
   const [isNew, setNew] = useState(false);
+  const [isImport, setImport] = useState(false);
+  const [menu, setMenu] = useState<string>();
+  const columns = useMemo(() => [...COLUMNS, more(setMenu)], []);
   const set = (change: WorkflowsSearch) =>
     void navigate({ to: "/workflows", search: { ...search, ...change }, replace: true });
   const all = query.data?.workflows ?? [];
   const rows = select(all, search);
+  const chosen = all.find((workflow) => workflow.id === menu);
   const isFiltered = Boolean(search.q || search.status);
   return (
     <div className="page">
@@ -160,6 +166,7 @@ export function Workflows() {
         <h1>Workflows</h1>
         {query.data ? <span className="muted number">{count(all.length)}</span> : null}
         <span className="grow" />
+        {mayUse("edit") ? <Button onClick={() => setImport(true)}>Import</Button> : null}
         {mayUse("edit") && all.length > 0 ? <Button onClick={() => setNew(true)}>New from template</Button> : null}
       </header>
       {all.length > 0 ? (
@@ -216,8 +223,10 @@ export function Workflows() {
           ) : null}
         </Empty>
       ) : (
-        <Table label="Workflows" columns={COLUMNS} rows={rows} total={rows.length} keyOf={(workflow) => workflow.id} />
+        <Table label="Workflows" columns={columns} rows={rows} total={rows.length} keyOf={(workflow) => workflow.id} />
       )}
+      {chosen === undefined ? null : <WorkflowMenu workflow={chosen} onClose={() => setMenu(undefined)} />}
+      {isImport ? <ImportDialog onClose={() => setImport(false)} /> : null}
       {isNew ? (
         <Dialog title="New from template" onClose={() => setNew(false)}>
           <div className="body">
@@ -227,6 +236,25 @@ export function Workflows() {
       ) : null}
     </div>
   );
+}
+
+/** The column with what else can be done. */
+function more(open: (id: string) => void): Column<WorkflowSummary> {
+  return {
+    name: "More",
+    head: <span className="hidden">More</span>,
+    width: "36px",
+    isPlain: true,
+    cell: (workflow) => (
+      <Button
+        slim
+        kind="plain"
+        icon="more"
+        aria-label={`More for ${workflow.name ?? workflow.id}`}
+        onClick={() => open(workflow.id)}
+      />
+    ),
+  };
 }
 
 function select(all: WorkflowSummary[], { q = "", status, sort }: WorkflowsSearch): WorkflowSummary[] {

@@ -1,0 +1,40 @@
+import { Dialog } from "../parts/Dialog";
+
+const KEYS: [keys: string[], what: string][] = [
+  [["?"], "these keys"],
+  [["/"], "search the page"],
+  [["g", "i"], "Inbox"],
+  [["g", "w"], "Workflows"],
+  [["g", "r"], "Runs"],
+  [["j"], "the next row; k the one before; Enter opens it"],
+  [["["], "the attempt before; ] the next one, of what is selected in the timeline"],
+  [["."], "the next failure in the timeline"],
+  [["f"], "follow the log"],
+  [["w"], "wrap the lines of the log"],
+  [["t"], "times in the log"],
+  [["Ctrl+S"], "save, in the editor"],
+  [["Ctrl+Enter"], "run, in the dialog of a run"],
+  [["Esc"], "close what is open"],
+];
+
+/** What the keys do. None of them pauses, cancels, approves or deletes. */
+export function KeysHelp({ onClose }: { onClose: () => void }) {
+  return (
+    <Dialog title="Keys" onClose={onClose}>
+      <div className="body">
+        <dl className="keys-list">
+          {KEYS.map(([keys, what]) => (
+            <div key={what} style={{ display: "contents" }}>
+              <dt>
+                {keys.map((key) => (
+                  <kbd key={key}>{key}</kbd>
+                ))}
+              </dt>
+              <dd>{what}</dd>
+            </div>
+          ))}
+        </dl>
+      </div>
+    </Dialog>
+  );
+}
