@@ -116,7 +116,12 @@ function Controls({ detail: { run }, feed, plan, isUnclaimed }: Props & { isUncl
   const mayResume = isPaused || isUnclaimed || (run.status === "paused" && run.wait?.reason === "crashes");
   return (
     <div className="controls">
-      <Button icon="fork" blocked={offline} onClick={() => setOpen("fork")}>
+      <Button
+        className={run.status === "failed" ? "is-second" : undefined}
+        icon="fork"
+        blocked={offline}
+        onClick={() => setOpen("fork")}
+      >
         Fork
       </Button>
       {isOver(run.status) ? (

@@ -157,7 +157,7 @@ export function StageTimeline({ feed, plan, at, attempt, onSelect }: Props) {
           })}
         </div>
       </div>
-      {timeline.endedAt === undefined && pending.length > 0 ? (
+      {timeline.seq > 0 && timeline.endedAt === undefined && pending.length > 0 ? (
         <ul className="tl-pending" aria-label="Stages that have not begun">
           {pending.map((stage) => (
             <li key={stage.id} className="tl-row">
