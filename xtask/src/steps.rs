@@ -103,7 +103,7 @@ pub(crate) const ALL: &[Step] = &[
     },
     Step {
         name: "features",
-        about: "libraries pass clippy with each pair of their features, the service and the façade with each",
+        about: "libraries pass clippy with each pair of their features; providers, service and façade with each",
         tool: Some(HACK),
         hindrance: None,
         check: features,
@@ -211,23 +211,17 @@ const FORWARDED: &str = "acp,claude-code,codex,demo,gemini,grok,http,json-schema
 /// Lints libraries with few of their features. Clippy instead of `check`: its flags apply only to the workspace's own
 /// packages, so that dependencies are not compiled again for `-D warnings`.
 fn features() -> Result<()> {
-    let of_their_own = ["workflow", "workflow-service"];
+    let of_their_own = ["workflow", "workflow-providers", "workflow-service"];
     let mut pairs = cargo(&["hack", "clippy", "--feature-powerset", "--depth", "2"]);
     for library in libraries()?.iter().filter(|name| !of_their_own.contains(&name.as_str())) {
         pairs.args(["--package", library]);
     }
     run(pairs.args(["--", "-D", "warnings"]))?;
-    // The features of the service are modules that know nothing of each other: each must compile alone.
-    run(&mut cargo(&[
-        "hack",
-        "clippy",
-        "--each-feature",
-        "--package",
-        "workflow-service",
-        "--",
-        "-D",
-        "warnings",
-    ]))?;
+    // The features of these are modules that know little of each other: each must compile alone.
+    for library in ["workflow-providers", "workflow-service"] {
+        let each = ["hack", "clippy", "--each-feature", "--package", library];
+        run(cargo(&each).args(["--", "-D", "warnings"]))?;
+    }
     let facade =
         ["hack", "clippy", "--each-feature", "--package", "workflow", "--exclude-features", FORWARDED];
     run(cargo(&facade).args(["--", "-D", "warnings"]))
