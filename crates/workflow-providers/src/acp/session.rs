@@ -49,6 +49,9 @@ pub(super) struct Session<'c> {
     /// The lines to send.
     out: Vec<u8>,
     id: Option<String>,
+    /// The method that continues a session, if the agent has one. The session of one that has none is not told: nobody
+    /// could continue it.
+    continues: Option<&'static str>,
     agent: Value,
     /// How one logs in, as the agent names it.
     logins: Vec<String>,
@@ -72,6 +75,7 @@ impl<'c> Session<'c> {
             awaited: 0,
             out: Vec::new(),
             id: None,
+            continues: None,
             agent: Value::Null,
             logins: Vec::new(),
             part: String::new(),
@@ -147,7 +151,9 @@ impl<'c> Session<'c> {
                 let Some(id) = told.or(self.task.session).map(str::to_owned) else {
                     return self.fail(Reason::Failed, "the agent opened a session without an id");
                 };
-                say(Said::Session(id.clone()));
+                if self.continues.is_some() {
+                    say(Said::Session(id.clone()));
+                }
                 self.id = Some(id.clone());
                 match &self.task.options.mode {
                     Some(mode) => {
@@ -181,21 +187,23 @@ impl<'c> Session<'c> {
         self.logins =
             logins.map(|login| text(login, "name").to_owned()).filter(|name| !name.is_empty()).collect();
         let capabilities = result.get("agentCapabilities").unwrap_or(&Value::Null);
+        let resumes =
+            capabilities.pointer("/sessionCapabilities/resume").is_some_and(|resume| !resume.is_null());
+        let loads = capabilities.get("loadSession") == Some(&Value::Bool(true));
+        self.continues = match (resumes, loads) {
+            (true, _) => Some("session/resume"),
+            (false, true) => Some("session/load"),
+            (false, false) => None,
+        };
         let directory = self.task.directory.to_string_lossy().into_owned();
         let Some(session) = self.task.session else {
             let params = json!({ "cwd": directory, "mcpServers": [] });
             return self.request(Phase::Open, "session/new", &params);
         };
         let params = json!({ "sessionId": session, "cwd": directory, "mcpServers": [] });
-        let resumes =
-            capabilities.pointer("/sessionCapabilities/resume").is_some_and(|resume| !resume.is_null());
-        if resumes {
-            self.request(Phase::Open, "session/resume", &params);
-        } else if capabilities.get("loadSession") == Some(&Value::Bool(true)) {
-            self.request(Phase::Open, "session/load", &params);
-        } else {
-            let message = "the agent cannot continue a session: leave out `session: continue`";
-            self.fail(Reason::Refused, message);
+        match self.continues {
+            Some(method) => self.request(Phase::Open, method, &params),
+            None => self.fail(Reason::SessionUnknown, "the agent cannot continue a session"),
         }
     }
 
@@ -373,7 +381,8 @@ impl<'c> Session<'c> {
                 if !self.denied.is_empty() {
                     details.insert("permission_denials".to_owned(), self.denied.into());
                 }
-                Ok(Outcome { text: self.part, value: None, usage, session: self.id, details })
+                let session = self.id.filter(|_| self.continues.is_some());
+                Ok(Outcome { text: self.part, value: None, usage, session, details })
             }
         }
     }

@@ -102,6 +102,18 @@ fn a_session_is_resumed_or_loaded_and_what_it_repeats_is_not_shown() {
 }
 
 #[test]
+fn the_session_of_an_agent_that_cannot_continue_it_is_not_told() {
+    for (can_load, told) in [(true, Some("s-1")), (false, None)] {
+        let mut initialized = initialized();
+        initialized["result"]["agentCapabilities"] = json!({ "loadSession": can_load });
+        let agent = Agent::new(&[says("Hello."), ends("end_turn")]).answers("initialize", &[initialized]);
+        let (reply, said) = agent.run(&json!({}));
+        assert_eq!(reply.unwrap().session.as_deref(), told);
+        assert_eq!(said.sessions().first().map(String::as_str), told);
+    }
+}
+
+#[test]
 fn a_mode_is_set_before_the_prompt() {
     let end = json!({ "id": 4, "result": { "stopReason": "end_turn" } });
     let agent = Agent::new(&[says("Hello."), end]).answers("mode", &[json!({ "id": 3, "result": {} })]);

@@ -88,7 +88,7 @@ fn ten_mistakes_are_ten_diagnostics_with_line_and_column() {
     ten.workflow.yml:4:22: error[out-of-range]: `max_iters` has to be a whole number from 1 to 20
     ten.workflow.yml:4:45: error[bad-expression]: `=` compares nothing: write `==`
     ten.workflow.yml:4:75: error[dangling-stage]: there is no stage `paln`; did you mean `plan`?
-    ten.workflow.yml:6:13: error[unknown-provider]: no provider is registered as `comand`; did you mean `command`? (registered: claude-code, codex, command, demo, gemini, grok)
+    ten.workflow.yml:6:13: error[unknown-provider]: no provider is registered as `comand`; did you mean `command`? (registered: acp, claude-code, codex, command, demo, gemini, grok, http, model)
     ten.workflow.yml:7:12: error[wrong-type]: `retries` has to be a whole number, not a text
     ten.workflow.yml:9:35: error[shell-interpolation]: a value in program text would be run as code: pass it as an argument after the text (`[sh, -c, 'echo "$1"', sh, "${vars.x}"]`) or through `env`
     ten.workflow.yml:10:21: error[bad-expression]: an operand is missing here: write a query, `$.x`, or a value
