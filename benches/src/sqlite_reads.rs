@@ -47,7 +47,7 @@ fn long_run(effort: Effort) -> Result<Row> {
     let events = (2..).take(count).map(succeeded).collect::<Result<Vec<_>>>()?;
     for portion in events.chunks(4) {
         let expected = portion[0].seq - 1;
-        block_on(store.append(&lease, expected, portion, None))?;
+        block_on(store.append(&lease, expected, &portion.into(), None))?;
     }
     let [read] = repeat(effort.repetitions(), 1, || {
         let (read, time) = all_busy(|| block_on(store.events(&lease.run, 0, usize::MAX)));
@@ -92,7 +92,8 @@ fn lists(effort: Effort) -> Result<Vec<Row>> {
         let mut run = new_run(&format!("run-{number}"))?;
         run.head.labels.insert("owner".to_owned(), format!("person {}", number % 10));
         if number % 10 == 0 {
-            (run.head.status, run.head.wait) = (RunStatus::Paused, Some(Wait::of(WaitReason::Question)));
+            (run.head.status, run.head.wait) =
+                (RunStatus::Paused, Some(Box::new(Wait::of(WaitReason::Question))));
         }
         Ok(run)
     });
@@ -204,7 +205,7 @@ fn state_changes(store: &SqliteStore, lease: &Lease, last: u64, count: usize) ->
     let mut times = Vec::with_capacity(count);
     for expected in (last..).take(count) {
         let event = succeeded(expected + 1)?;
-        let (stored, time) = timed(|| block_on(store.append(lease, expected, &[event], None)));
+        let (stored, time) = timed(|| block_on(store.append(lease, expected, &[event].into(), None)));
         stored?;
         times.push(time);
     }

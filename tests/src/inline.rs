@@ -39,7 +39,7 @@ impl RunStore for Inline {
         &self,
         lease: &Lease,
         expected: u64,
-        events: &[Event],
+        events: &Arc<[Event]>,
         head: Option<&RunHead>,
     ) -> Result<Vec<ControlRecord>, StoreError> {
         block_on(self.inner.append(lease, expected, events, head))

@@ -99,7 +99,8 @@ fn describe(body: &EventBody, start: Timestamp) -> String {
             format!("{} #{attempt} {output:?}{}", node(path), written(set.as_deref()))
         }
         EventBody::AttemptFailed { path, attempt, error, retry_at, parked, repair, output, .. } => {
-            let again = retry_at.map(|at| format!(", again at {}", since(start, at))).unwrap_or_default();
+            let again =
+                retry_at.as_deref().map(|at| format!(", again at {}", since(start, *at))).unwrap_or_default();
             let parked = if *parked { ", parked" } else { "" };
             let repair = if *repair { ", repair" } else { "" };
             let gave = output.as_ref().map(|output| format!(", gave {output:?}")).unwrap_or_default();

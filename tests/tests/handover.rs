@@ -59,7 +59,7 @@ impl RunStore for Between {
         &self,
         lease: &Lease,
         expected: u64,
-        events: &[Event],
+        events: &Arc<[Event]>,
         head: Option<&RunHead>,
     ) -> Result<Vec<ControlRecord>, StoreError> {
         self.inner.append(lease, expected, events, head).await

@@ -198,7 +198,7 @@ pub enum EventBody {
         error: Arc<Failure>,
         /// When it is tried again; absent when it is not.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        retry_at: Option<Timestamp>,
+        retry_at: Option<Box<Timestamp>>,
         /// Whether it only waits for a quota to be refilled: no retry is spent.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         parked: bool,

@@ -43,7 +43,7 @@ pub struct RunView {
     pub status: RunStatus,
     /// Why it does not continue by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub wait: Option<Wait>,
+    pub wait: Option<Box<Wait>>,
     /// All open questions to people, and when it continues by itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waits: Vec<Wait>,

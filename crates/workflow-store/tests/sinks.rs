@@ -334,7 +334,7 @@ fn events_are_logged_without_control_characters() {
             path,
             attempt: 2,
             error: Arc::new(error.clone()),
-            retry_at: Some(Timestamp::UNIX_EPOCH),
+            retry_at: Some(Box::new(Timestamp::UNIX_EPOCH)),
             parked: false,
             repair: false,
             usage: None,

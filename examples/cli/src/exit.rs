@@ -43,7 +43,7 @@ impl Exit {
             RunStatus::Completed => Some(Self::DONE),
             RunStatus::Failed => Some(Self::FAILED),
             RunStatus::Cancelled => Some(Self::CANCELLED),
-            RunStatus::Paused if run.wait.as_ref().is_some_and(ends_by_itself) => None,
+            RunStatus::Paused if run.wait.as_deref().is_some_and(ends_by_itself) => None,
             RunStatus::Paused => Some(Self::WAITS),
             RunStatus::Pending | RunStatus::Running => None,
         }

@@ -69,14 +69,14 @@ impl<'a> Log<'a> {
                 ran_until,
                 output,
             } => {
-                let refused = self.begins_and_fails(path, *attempt, error, *retry_at)?;
+                let refused = self.begins_and_fails(path, *attempt, error, retry_at.as_deref().copied())?;
                 if !refused {
                     let given = output.as_deref().map(Data::value).unwrap_or_default();
                     self.ends(path, *attempt, usage.as_deref(), ran_until.as_deref().copied())?.output =
                         given;
                 }
                 rule(!refused || output.is_none(), "a refused call has no output")?;
-                self.fail_attempt(path, *attempt, error, *retry_at, (*parked, *repair))?;
+                self.fail_attempt(path, *attempt, error, retry_at.as_deref().copied(), (*parked, *repair))?;
                 if !self.graphs.contains_key(&path.stage) {
                     self.lanes[path.lane as usize].output = self.nodes[path].output.clone();
                 }

@@ -261,7 +261,7 @@ impl RunStore for Link {
         &self,
         lease: &Lease,
         expected: u64,
-        events: &[Event],
+        events: &Arc<[Event]>,
         head: Option<&RunHead>,
     ) -> Result<Vec<ControlRecord>, StoreError> {
         self.check_obedience(lease, events);

@@ -103,7 +103,7 @@ impl RunStore for Planted {
         &self,
         lease: &Lease,
         expected: u64,
-        events: &[Event],
+        events: &Arc<[Event]>,
         head: Option<&RunHead>,
     ) -> Result<Vec<ControlRecord>, StoreError> {
         let is_panic = |event: &Event| match &event.body {

@@ -173,7 +173,7 @@ fn a_quota_is_waited_for_as_long_as_the_provider_says() {
     let waited = events.iter().find_map(|event| match &event.body {
         EventBody::AttemptFailed { error, retry_at, parked: true, .. } => {
             assert_eq!(error.class, FailureClass::RateLimited);
-            retry_at.map(|at| at.duration_since(event.at).as_secs())
+            retry_at.as_deref().map(|at| at.duration_since(event.at).as_secs())
         }
         _ => None,
     });

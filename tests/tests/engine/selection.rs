@@ -122,7 +122,7 @@ fn a_run_whose_list_entry_says_something_else_than_its_log_is_not_taken() {
         let body = EventBody::RunMigrated { hash, bundle, signature: None, by: None };
         let event = Event { seq: 2, at: jiff::Timestamp::UNIX_EPOCH, body };
         let lease = store.claim(&id("r1")).await.unwrap();
-        store.append(&lease, 1, &[event], None).await.unwrap();
+        store.append(&lease, 1, &[event].into(), None).await.unwrap();
         store.release(lease).await.unwrap();
         for by_catalog in [true, false] {
             let mut options = WorkOptions::default();

@@ -186,7 +186,7 @@ fn a_run_cannot_be_moved_to_a_definition_that_is_not_signed() {
             let event = Event { seq: 2, at: jiff::Timestamp::UNIX_EPOCH, body };
             state.apply(&event).unwrap();
             let lease = world.store.claim(&id(run)).await.unwrap();
-            world.store.append(&lease, 1, &[event], Some(&state.head())).await.unwrap();
+            world.store.append(&lease, 1, &[event].into(), Some(&state.head())).await.unwrap();
             world.store.release(lease).await.unwrap();
             let problem = refused(own.drive(&id(run)).await);
             assert!(problem.starts_with("its event 2 (run_migrated)"), "{problem}");

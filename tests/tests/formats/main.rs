@@ -120,7 +120,7 @@ async fn copy(from: &dyn RunStore, to: &dyn RunStore) {
                 state.apply(event).unwrap();
             }
             let head = Some(state.head()).filter(|head| *head != before.1);
-            to.append(&lease, before.0, portion, head.as_ref()).await.unwrap();
+            to.append(&lease, before.0, &portion.into(), head.as_ref()).await.unwrap();
         }
         let output = from.output(&id, 0, usize::MAX).await.unwrap();
         if !output.is_empty() {

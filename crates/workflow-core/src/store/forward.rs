@@ -34,7 +34,7 @@ macro_rules! forward {
                 &'store self,
                 lease: &'lease Lease,
                 expected: u64,
-                events: &'events [Event],
+                events: &'events Arc<[Event]>,
                 head: Option<&'head RunHead>,
             ) -> BoxFuture<'append, Result<Vec<ControlRecord>, StoreError>>
             where

@@ -75,7 +75,7 @@ pub struct RunHead {
     pub status: RunStatus,
     /// Why it does not continue by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub wait: Option<Wait>,
+    pub wait: Option<Box<Wait>>,
     /// When it was created.
     #[schemars(with = "String")]
     pub created_at: Timestamp,
@@ -141,7 +141,8 @@ impl RunHead {
     pub fn waits(&self) -> &[Wait] {
         match (&self.progress, &self.wait) {
             (Some(progress), _) if !progress.waits.is_empty() => &progress.waits,
-            (_, wait) => wait.as_slice(),
+            (_, Some(wait)) => std::slice::from_ref(&**wait),
+            (_, None) => &[],
         }
     }
 

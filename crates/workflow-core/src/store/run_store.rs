@@ -60,7 +60,8 @@ pub trait RunStore: Send + Sync {
     /// Adds `events`, the first of which has the number `expected + 1`, to the run that `lease` holds, and
     /// replaces its head where one is given. Returns the controls that this lease has not received yet, in
     /// order; a new lease begins after the last control that an event obeys. Without events and head it only
-    /// checks whether the lease is valid.
+    /// checks whether the lease is valid. The events are shared: a store keeps them, or passes them to another
+    /// thread, without a copy.
     ///
     /// # Errors
     ///
@@ -71,7 +72,7 @@ pub trait RunStore: Send + Sync {
         &self,
         lease: &Lease,
         expected: u64,
-        events: &[Event],
+        events: &Arc<[Event]>,
         head: Option<&RunHead>,
     ) -> Result<Vec<ControlRecord>, StoreError>;
 

@@ -239,7 +239,7 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
                 path: path(),
                 attempt: 1,
                 error: Arc::new(failure().with_details(json!({"exit": 7}))),
-                retry_at: Some(id("2026-01-02T03:04:10.5Z")),
+                retry_at: Some(Box::new(id("2026-01-02T03:04:10.5Z"))),
                 parked: true,
                 repair: true,
                 usage: Some(Box::default()),

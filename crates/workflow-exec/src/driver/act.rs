@@ -24,14 +24,17 @@ impl<'e> Driver<'e> {
             if std::mem::take(&mut self.has_last_words) {
                 self.store_last_words().await;
             }
+            // The store and the sinks share them, and the decision keeps its memory.
+            self.events = self.decision.events.drain(..).collect();
             self.append().await?;
             self.io.stored(self.state.last_event());
-            self.engine.sinks.events(&self.lease.run, &self.decision.events);
-            spans::stored(&self.run_span, &mut self.stage, &self.decision.events);
+            self.engine.sinks.events(&self.lease.run, &self.events);
+            spans::stored(&self.run_span, &mut self.stage, &self.events);
             self.entered.inbox.changed.notify();
             if self.decision.head_changed {
                 self.engine.active.changed.notify();
             }
+            self.events = Arc::default();
             self.decision.clear();
         }
         let mut effects = std::mem::take(&mut self.effects);

@@ -1,5 +1,7 @@
 //! How the driver writes to the store: one conditional append per decision.
 
+use std::sync::Arc;
+
 use futures::future::FutureExt as _;
 use workflow_core::event::Event;
 use workflow_core::store::{ControlRecord, StoreError};
@@ -87,7 +89,8 @@ impl Driver<'_> {
             return None;
         }
         let (engine, lease) = (self.engine, &self.lease);
-        let events: &[Event] = if is_found { &[] } else { &self.decision.events };
+        let none = Arc::default();
+        let events: &Arc<[Event]> = if is_found { &none } else { &self.events };
         let expected = self.state.last_event() - events.len() as u64;
         let has_head = self.decision.head_changed && !is_found;
         let head = has_head.then(|| Box::new(self.state.head()));

@@ -115,7 +115,7 @@ impl<'e> Driver<'e> {
 
     /// How the log changed since the last event that is known to be stored.
     pub(super) async fn read_back(&mut self) -> Result<Log, StoreError> {
-        let events: &[Event] = &self.decision.events;
+        let events: &[Event] = &self.events;
         let stored = self.state.last_event() - events.len() as u64;
         let read = self.engine.store.events(&self.lease.run, stored, events.len() + 1);
         let found = meanwhile(&mut self.underway, &mut self.watch, false, read).await;

@@ -70,6 +70,7 @@ pub(crate) fn drive<'e>(
         state,
         io: Arc::new(io),
         decision: Decision::new(),
+        events: Arc::default(),
         effects: Vec::new(),
         underway: Underway::default(),
         watch: Watch::new(engine, &entered.inbox),

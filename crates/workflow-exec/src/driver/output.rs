@@ -14,7 +14,7 @@ use workflow_core::machine::State;
 use workflow_core::output::{OutputEntry, OutputKind};
 use workflow_core::provider::{CallHost, CallId, SessionLost};
 use workflow_core::redact::{Piece, Redactor, Stream};
-use workflow_core::stop::StopSource;
+use workflow_core::stop::StopState;
 use workflow_core::usage::Usage;
 
 use crate::active::{Inbox, SessionNote, UsageNote};
@@ -56,7 +56,7 @@ struct Buffer {
 pub(crate) struct CallIo {
     run: Arc<RunIo>,
     pub attempt: u32,
-    pub stop: StopSource,
+    pub stop: StopState,
     /// How long the call may take to end after it was told to stop. `None`: its future is dropped at once.
     pub grace: Option<Duration>,
     /// When the call last showed activity, in milliseconds of the monotonic clock.
@@ -165,12 +165,18 @@ impl RunIo {
     }
 }
 
+impl AsRef<StopState> for CallIo {
+    fn as_ref(&self) -> &StopState {
+        &self.stop
+    }
+}
+
 impl CallIo {
     pub(crate) fn new(run: Arc<RunIo>, attempt: u32, grace: Option<Duration>) -> Self {
         Self {
             run,
             attempt,
-            stop: StopSource::new(),
+            stop: StopState::default(),
             grace,
             heard: AtomicU64::new(0),
             abandoned: AtomicBool::new(false),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use foldhash::HashSet;
 use futures::future::BoxFuture;
 use tracing::Span;
+use workflow_core::event::Event;
 use workflow_core::ids::NodePath;
 use workflow_core::machine::{Decision, Effect, State};
 use workflow_core::plan::Plan;
@@ -28,6 +29,8 @@ pub(super) struct Driver<'e> {
     pub(super) state: Box<State>,
     pub(super) io: Arc<RunIo>,
     pub(super) decision: Decision,
+    /// The events of the decision that are being stored.
+    pub(super) events: Arc<[Event]>,
     /// Effects of the decision, which are carried out once its events are stored; a call of a provider comes
     /// with what it needs to begin.
     pub(super) effects: Vec<(Effect, Option<Admission<'e>>)>,

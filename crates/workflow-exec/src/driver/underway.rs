@@ -152,7 +152,7 @@ impl<'e> Underway<'e> {
 
     /// Tells every call to stop that was not told so already.
     pub(super) fn stop_all(&mut self, how: Stop, most: Duration, timer: &dyn Timer) {
-        let unasked = self.by_node().iter().filter(|(_, call)| call.stop.signal().now() < how);
+        let unasked = self.by_node().iter().filter(|(_, call)| call.stop.now() < how);
         let mut paths: Vec<_> = unasked.map(|(path, _)| path.clone()).collect();
         // In a fixed order, so that the log is deterministic.
         paths.sort_unstable();

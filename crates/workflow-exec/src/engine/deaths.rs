@@ -31,7 +31,7 @@ impl Engine {
             Event { seq, at: shared.clock.now(), body }
         };
         // A run has at least one event, so the store refuses this append with the number of the last one.
-        let last = match shared.store.append(&lease, 0, &[waiting(1)], None).await {
+        let last = match shared.store.append(&lease, 0, &[waiting(1)].into(), None).await {
             Err(StoreError::Conflict { actual, .. }) => actual,
             refused => {
                 refused?;
@@ -39,8 +39,8 @@ impl Engine {
             }
         };
         head.status = RunStatus::Paused;
-        head.wait = Some(wait.clone());
-        let events = [waiting(last + 1)];
+        head.wait = Some(Box::new(wait.clone()));
+        let events = [waiting(last + 1)].into();
         shared.store.append(&lease, last, &events, Some(&head)).await?;
         shared.sinks.events(&lease.run, &events);
         hold.entered().inbox.changed.notify();

@@ -50,6 +50,7 @@ impl Engine {
             let mut events = [Event { seq: expected + 1, at: self.shared.clock.now(), body }];
             self.shared.sign(run, &mut events);
             state.apply(&events[0]).map_err(|source| EngineError::Broken { run: run.clone(), source })?;
+            let events = Arc::from(events);
             self.shared.store.append(&hold.lease(), expected, &events, Some(&state.head())).await?;
             self.shared.sinks.events(run, &events);
         }

@@ -124,9 +124,9 @@ impl Engine {
         self.check_inputs(&start.vars, &start.labels, start.max_iters, &plan)?;
         self.shared.settle().await?;
         let chosen = start.run_id.is_some();
-        let (id, events, state) = self.begun(start, &plan)?;
-        let shown = (!self.shared.sinks.is_empty()).then(|| events.clone());
-        let new = NewRun { id: id.clone(), bundle: plan.bundle().clone(), events, head: state.head() };
+        let (new, state) = self.new_run(start, &plan)?;
+        let id = new.id.clone();
+        let shown = (!self.shared.sinks.is_empty()).then(|| new.events.clone());
         match self.shared.create(new).await {
             Ok(hold) => {
                 if let Some(shown) = shown {
@@ -142,10 +142,10 @@ impl Engine {
         }
     }
 
-    /// The id of a new run, its first event, and its state after that. Not inlined, because what these are made of is
-    /// large, and uses stack where it is made.
+    /// A new run, and its state after its first event. Not inlined, because what these are made of is large, and uses
+    /// stack where it is made.
     #[inline(never)]
-    fn begun(&self, start: StartRun, plan: &Plan) -> Result<(RunId, Vec<Event>, Box<State>), EngineError> {
+    fn new_run(&self, start: StartRun, plan: &Plan) -> Result<(NewRun, Box<State>), EngineError> {
         let now = self.shared.clock.now();
         let (id, seed) = identity(start.run_id, now)?;
         let created = RunCreated {
@@ -166,7 +166,8 @@ impl Engine {
         let mut events = vec![Event { seq: 1, at: now, body }];
         self.shared.sign(&id, &mut events);
         let state = first_state(&id, &events[0])?;
-        Ok((id, events, state))
+        let head = state.head();
+        Ok((NewRun { id, bundle: plan.bundle().clone(), events, head }, state))
     }
 
     fn check_inputs(

@@ -140,7 +140,7 @@ async fn notify(context: &RequestContext<RoleServer>, number: u64, message: Stri
 
 /// Whether the run does not continue by itself.
 fn is_settled(run: &RunView) -> bool {
-    let mut waits = run.waits.iter().chain(&run.wait);
+    let mut waits = run.waits.iter().chain(run.wait.as_deref());
     run.status.is_terminal() || waits.any(|wait| needs_action(wait.reason))
 }
 

@@ -142,7 +142,7 @@ impl Collected {
                     (None, ..) => None,
                 };
                 if took.is_some() {
-                    self.calls.failed(path, error, then, *retry_at);
+                    self.calls.failed(path, error, then, retry_at.as_deref().copied());
                 } else {
                     self.calls.refused(path, *attempt, at, error);
                 }

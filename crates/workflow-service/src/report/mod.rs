@@ -174,7 +174,7 @@ pub(crate) async fn facts(host: &Host, run: &RunId) -> Result<Facts, ServiceErro
         waits: view
             .waits
             .iter()
-            .chain(view.wait.iter().filter(|_| view.waits.is_empty()))
+            .chain(view.wait.as_deref().into_iter().filter(|_| view.waits.is_empty()))
             .map(|wait| ReportWait { wait: wait.clone(), meaning: advice::of_wait(wait.reason).to_owned() })
             .collect(),
         run_id: view.run_id,

@@ -46,7 +46,7 @@ impl RunStore for Breakable {
         &self,
         lease: &Lease,
         expected: u64,
-        events: &[Event],
+        events: &Arc<[Event]>,
         head: Option<&RunHead>,
     ) -> Result<Vec<ControlRecord>, StoreError> {
         self.check()?.append(lease, expected, events, head).await

@@ -111,7 +111,7 @@ impl Facts {
                     WaitReason::Retry => RunStatus::Running,
                     _ => RunStatus::Paused,
                 };
-                let mut wait = Wait::clone(wait);
+                let mut wait = wait.clone();
                 wait.since = Some(event.at);
                 head.wait = Some(wait);
                 return;
@@ -135,7 +135,8 @@ impl Facts {
             _ => return,
         };
         head.status = status;
-        head.wait = (status == RunStatus::Paused).then(Wait::paused).map(|mut wait| {
+        head.wait = (status == RunStatus::Paused).then(|| {
+            let mut wait = Box::new(Wait::paused());
             wait.since = Some(event.at);
             wait
         });

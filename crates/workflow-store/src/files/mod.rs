@@ -179,10 +179,10 @@ impl RunStore for FileStore {
         &self,
         lease: &Lease,
         expected: u64,
-        events: &[Event],
+        events: &Arc<[Event]>,
         head: Option<&RunHead>,
     ) -> Result<Vec<ControlRecord>, StoreError> {
-        let (lease, events, head) = (lease.clone(), events.to_vec(), head.cloned());
+        let (lease, events, head) = (lease.clone(), Arc::clone(events), head.cloned());
         let run = lease.run.clone();
         let append = move |home: &Home, buffer: &mut Vec<u8>| {
             home.held(&lease)?.append(expected, &events, head.as_ref(), buffer)

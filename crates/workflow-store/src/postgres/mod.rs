@@ -188,7 +188,7 @@ impl RunStore for PostgresStore {
         &self,
         lease: &Lease,
         expected: u64,
-        events: &[Event],
+        events: &Arc<[Event]>,
         head: Option<&RunHead>,
     ) -> Result<Vec<ControlRecord>, StoreError> {
         let (answer, result) = oneshot::channel();

@@ -41,7 +41,7 @@ impl EventSink for TracingSink {
                     log!(debug, run, event, %path, attempt, provider = ?provider);
                 }
                 EventBody::AttemptFailed { path, attempt, error, retry_at, .. } => {
-                    let retry_at = retry_at.map(tracing::field::display);
+                    let retry_at = retry_at.as_deref().map(tracing::field::display);
                     log!(warn, run, event, %path, attempt, error = ?error.message, retry_at);
                 }
                 EventBody::SessionRecorded { path, attempt, .. }

@@ -184,7 +184,7 @@ impl RunStore for SqliteStore {
         &self,
         lease: &Lease,
         expected: u64,
-        events: &[Event],
+        events: &Arc<[Event]>,
         head: Option<&RunHead>,
     ) -> Result<Vec<ControlRecord>, StoreError> {
         let append = Append::new(&self.place.path, lease, expected, events, head)?;

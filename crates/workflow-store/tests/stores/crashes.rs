@@ -24,7 +24,7 @@ fn home() -> (tempfile::TempDir, PathBuf) {
     let home = tempfile::tempdir().unwrap();
     let store = open(home.path());
     let lease = create(&store, "r1");
-    block_on(store.append(&lease, 1, &[started(2)], Some(&running()))).unwrap();
+    block_on(store.append(&lease, 1, &[started(2)].into(), Some(&running()))).unwrap();
     append(&store, &lease, 2, &[succeeded(3), succeeded(4)]).unwrap();
     drop(store);
     let run = home.path().join("runs/r1");
@@ -100,7 +100,7 @@ fn the_head_is_derived_when_the_file_of_it_is_missing_damaged_or_old() {
         let old = fs::read(run.join("run.json")).unwrap();
         seq += 1;
         head.status = status;
-        head.wait = (status == RunStatus::Paused).then(Wait::paused);
+        head.wait = (status == RunStatus::Paused).then(|| Box::new(Wait::paused()));
         if let Some(wait) = &mut head.wait {
             wait.since = Some(at(seq));
         }
@@ -111,7 +111,7 @@ fn the_head_is_derived_when_the_file_of_it_is_missing_damaged_or_old() {
         }
         let store = open(home.path());
         let lease = block_on(store.claim(&id("r1"))).unwrap();
-        block_on(store.append(&lease, seq - 1, &[event(seq, body.clone())], Some(&head))).unwrap();
+        block_on(store.append(&lease, seq - 1, &[event(seq, body.clone())].into(), Some(&head))).unwrap();
         // The process dies here.
         drop(store);
         let damages: [&dyn Fn(&Path); 5] = [

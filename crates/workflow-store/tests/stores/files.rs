@@ -46,7 +46,7 @@ workflow_testkit::store_suite!(Home(tempfile::tempdir().unwrap()); durable, proc
 fn a_run_is_a_directory_that_a_person_can_read() {
     let (store, home) = open();
     let lease = create(&store, "r1");
-    block_on(store.append(&lease, 1, &[started(2)], Some(&head(RunStatus::Running)))).unwrap();
+    block_on(store.append(&lease, 1, &[started(2)].into(), Some(&head(RunStatus::Running)))).unwrap();
     append(&store, &lease, 2, &[succeeded(3), succeeded(4)]).unwrap();
     block_on(store.append_output(&lease, &[entry(1, "hello")])).unwrap();
     block_on(store.request(&lease.run, Control::Pause.into())).unwrap();
@@ -85,7 +85,7 @@ fn files_are_private() {
     let home = tempfile::tempdir().unwrap();
     let store = FileStore::open(home.path().join("new/.orch")).unwrap();
     let lease = create(&store, "r1");
-    block_on(store.append(&lease, 1, &[started(2)], Some(&head(RunStatus::Running)))).unwrap();
+    block_on(store.append(&lease, 1, &[started(2)].into(), Some(&head(RunStatus::Running)))).unwrap();
     block_on(store.append_output(&lease, &[entry(1, "hello")])).unwrap();
     block_on(store.request(&lease.run, Control::Pause.into())).unwrap();
     let mut seen = 0;
@@ -98,7 +98,7 @@ fn files_are_private() {
 fn a_dropped_store_frees_its_runs_after_what_was_under_way() {
     let (store, home) = open();
     let lease = create(&store, "r1");
-    let _ = store.append(&lease, 1, &[started(2)], None).now_or_never();
+    let _ = store.append(&lease, 1, &[started(2)].into(), None).now_or_never();
     drop(store);
     let store = FileStore::open(home.path()).unwrap();
     assert_eq!(numbers(&events(&store, &id("r1"))), [1, 2]);
@@ -111,7 +111,7 @@ fn an_append_whose_future_was_dropped_is_done_all_the_same() {
     let (store, _home) = open();
     let lease = create(&store, "r1");
     // Polled once and dropped, whether or not the store was faster.
-    let _ = store.append(&lease, 1, &[started(2), succeeded(3)], None).now_or_never();
+    let _ = store.append(&lease, 1, &[started(2), succeeded(3)].into(), None).now_or_never();
     append(&store, &lease, 3, &[succeeded(4)]).unwrap();
     assert_eq!(numbers(&events(&store, &id("r1"))), [1, 2, 3, 4]);
 }

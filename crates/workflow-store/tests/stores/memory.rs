@@ -60,7 +60,7 @@ mod without_leases {
 fn nothing_waits() {
     let store = MemoryStore::new();
     let lease = store.create(new_run("r1")).now_or_never().unwrap().unwrap();
-    store.append(&lease, 1, &[started(2)], None).now_or_never().unwrap().unwrap();
+    store.append(&lease, 1, &[started(2)].into(), None).now_or_never().unwrap().unwrap();
     store.release(lease).now_or_never().unwrap().unwrap();
 }
 

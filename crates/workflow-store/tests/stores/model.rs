@@ -1,6 +1,7 @@
 //! Durable stores behave like the store in memory, whatever operations are applied.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use futures::executor::block_on;
 use proptest::collection::vec;
@@ -208,12 +209,12 @@ impl Pair {
                 let Some(leases) = self.lease(run, lease) else { return };
                 let known = &self.runs[run];
                 let (expected, mut head) = (known.last + off, known.head.clone().unwrap());
-                let events: Vec<Event> = bodies
+                let events: Arc<[Event]> = bodies
                     .iter()
                     .zip(expected + 1..)
                     .map(|(body, seq)| body.event(seq, known.asked))
                     .collect();
-                for event in &events {
+                for event in &*events {
                     follow(&mut head, event);
                 }
                 let changed = Some(&head).filter(|_| events.iter().any(|event| event.body.changes_head()));
@@ -316,7 +317,7 @@ fn follow(head: &mut RunHead, event: &Event) {
         _ => return,
     };
     head.status = status;
-    head.wait = (status == RunStatus::Paused).then(Wait::paused);
+    head.wait = (status == RunStatus::Paused).then(|| Box::new(Wait::paused()));
     head.completed_at = (status == RunStatus::Failed).then_some(event.at);
 }
 

@@ -37,7 +37,7 @@ fn drive(home: &Path) {
     let mut last = events(&store, &id("r1")).len() as u64;
     println!("\nholds");
     loop {
-        let controls = block_on(store.append(&lease, last, &[succeeded(last + 1)], None)).unwrap();
+        let controls = block_on(store.append(&lease, last, &[succeeded(last + 1)].into(), None)).unwrap();
         last += 1;
         for control in controls {
             println!("\ncontrol {}", control.number);
@@ -137,7 +137,8 @@ fn write_too_much(home: &Path) {
     let error = block_on(store.append_output(&lease, &[entry(1, &"x".repeat(40_000))])).unwrap_err();
     assert!(matches!(error, StoreError::Io { .. }), "{error}");
     // The store continues with appends that fit.
-    block_on(store.append(&lease, 1, &[started(2), succeeded(3)], Some(&head(RunStatus::Running)))).unwrap();
+    block_on(store.append(&lease, 1, &[started(2), succeeded(3)].into(), Some(&head(RunStatus::Running))))
+        .unwrap();
     block_on(store.append_output(&lease, &[entry(1, "fits")])).unwrap();
     println!("\ncontinued");
 }

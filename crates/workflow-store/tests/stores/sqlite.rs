@@ -93,7 +93,7 @@ fn a_reopened_store_has_all_however_it_syncs() {
         let lease = create(&store, "r1");
         append(&store, &lease, 1, &[started(2), succeeded(3)]).unwrap();
         let paused = head(RunStatus::Paused);
-        block_on(store.append(&lease, 3, &[succeeded(4)], Some(&paused))).unwrap();
+        block_on(store.append(&lease, 3, &[succeeded(4)].into(), Some(&paused))).unwrap();
         block_on(store.append_output(&lease, &[entry(1, "hello")])).unwrap();
         block_on(store.request(&id("r1"), Control::Resume.into())).unwrap();
         let written = events(&store, &id("r1"));
@@ -106,7 +106,7 @@ fn a_reopened_store_has_all_however_it_syncs() {
         let run = new_run("r1");
         assert_eq!(block_on(store.bundle(&run.head.bundle)).unwrap(), run.bundle);
         let lease = block_on(store.claim(&id("r1"))).unwrap();
-        let controls = block_on(store.append(&lease, 4, &[succeeded(5)], None)).unwrap();
+        let controls = block_on(store.append(&lease, 4, &[succeeded(5)].into(), None)).unwrap();
         assert_eq!(controls.len(), 1);
         block_on(store.append_output(&lease, &[entry(2, "again")])).unwrap();
     }
@@ -180,12 +180,12 @@ fn what_comes_together_is_stored_together_and_each_has_an_outcome_of_its_own() {
 
     let blocker = lock_out(&database(&home));
     let running = head(RunStatus::Running);
-    let batch = [started(2), succeeded(3)];
+    let (batch, none) = ([started(2), succeeded(3)].into(), Arc::default());
     let mut appends = Box::pin(join_all(leases.iter().enumerate().map(|(n, lease)| {
         let expected = if n == 20 { 5 } else { 1 };
         // The second of these finds what the first has written.
         let first = store.append(lease, expected, &batch, Some(&running));
-        let second = OptionFuture::from((n == 30).then(|| store.append(lease, 3, &batch[..0], None)));
+        let second = OptionFuture::from((n == 30).then(|| store.append(lease, 3, &none, None)));
         join(first, second)
     })));
     assert!((&mut appends).now_or_never().is_none());
@@ -221,8 +221,8 @@ fn what_comes_together_is_stored_together_and_each_has_an_outcome_of_its_own() {
 fn a_dropped_store_does_what_was_asked_of_it_and_frees_its_runs() {
     let (store, home) = open();
     let lease = create(&store, "r1");
-    let _ = store.append(&lease, 1, &[started(2)], None).now_or_never();
-    let _ = store.append(&lease, 2, &[succeeded(3)], None).now_or_never();
+    let _ = store.append(&lease, 1, &[started(2)].into(), None).now_or_never();
+    let _ = store.append(&lease, 2, &[succeeded(3)].into(), None).now_or_never();
     drop(store);
     let files = std::fs::read_dir(home.path().join("runs.db-holders")).unwrap().count();
     assert_eq!(files, 1, "only the turn of those who open it is left");
@@ -295,7 +295,7 @@ fn ended(store: &SqliteStore, name: &str, workflow: &str, seconds: u64) {
     let completed =
         RunHead { status: RunStatus::Completed, completed_at: Some(at(seconds)), ..run.head.clone() };
     let lease = block_on(store.create(run)).unwrap();
-    block_on(store.append(&lease, 1, &[started(2)], Some(&completed))).unwrap();
+    block_on(store.append(&lease, 1, &[started(2)].into(), Some(&completed))).unwrap();
     block_on(store.append_output(&lease, &[entry(1, "hello")])).unwrap();
     block_on(store.release(lease)).unwrap();
 }
@@ -365,7 +365,7 @@ fn a_list_is_filtered_by_time_in_pages() {
         let lease = block_on(store.create(run.clone())).unwrap();
         if n.is_multiple_of(3) {
             let failed = RunHead { status: RunStatus::Failed, ..run.head };
-            block_on(store.append(&lease, 1, &[started(2)], Some(&failed))).unwrap();
+            block_on(store.append(&lease, 1, &[started(2)].into(), Some(&failed))).unwrap();
         }
     }
     let all = block_on(store.list(&RunFilter::all())).unwrap();

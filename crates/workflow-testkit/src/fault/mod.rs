@@ -34,7 +34,7 @@ pub use script::{Fault, Write, WriteKind, seeded};
 /// let memory = MemoryStore::new();
 /// let store = FaultStore::new(&memory, |append| if append == 1 { Fault::LoseAnswer } else { Fault::None });
 /// let lease = create(&store, "r1");
-/// let error = block_on(store.append(&lease, 1, &[started(2)], None)).unwrap_err();
+/// let error = block_on(store.append(&lease, 1, &[started(2)].into(), None)).unwrap_err();
 /// assert!(matches!(error, StoreError::Io { .. }));
 /// assert_eq!(block_on(memory.events(&id("r1"), 0, 9))?.len(), 2);
 /// # Ok::<(), StoreError>(())

@@ -111,7 +111,7 @@ pub fn create(store: &dyn RunStore, name: &str) -> Lease {
 pub fn create_free(store: &dyn RunStore, name: &str, status: RunStatus) {
     let lease = create(store, name);
     if status != RunStatus::Pending {
-        block_on(store.append(&lease, 1, &[started(2)], Some(&head(status)))).unwrap();
+        block_on(store.append(&lease, 1, &[started(2)].into(), Some(&head(status)))).unwrap();
     }
     block_on(store.release(lease)).unwrap();
 }
@@ -123,7 +123,7 @@ pub fn create_ended(store: &dyn RunStore, name: &str, created: u64, ended: u64, 
     let mut head = run.head.clone();
     (head.status, head.completed_at) = (status, Some(at(ended)));
     let lease = block_on(store.create(run)).unwrap();
-    block_on(store.append(&lease, 1, &[started(2)], Some(&head))).unwrap();
+    block_on(store.append(&lease, 1, &[started(2)].into(), Some(&head))).unwrap();
     block_on(store.release(lease)).unwrap();
 }
 
@@ -171,13 +171,13 @@ pub fn entry(number: u64, text: &str) -> OutputEntry {
 pub fn head(status: RunStatus) -> RunHead {
     let mut head = new_run("r").head;
     head.status = status;
-    head.wait = (status == RunStatus::Paused).then(Wait::paused);
+    head.wait = (status == RunStatus::Paused).then(|| Box::new(Wait::paused()));
     head.completed_at = status.is_terminal().then(|| at(2));
     let mut progress = RunProgress::default();
     progress.iteration = 3;
     progress.stages = [("plan".parse().unwrap(), StageStatus::Completed)].into_iter().collect();
     progress.spent.cost_usd = Some(0.1);
-    progress.waits.extend(head.wait.clone());
+    progress.waits.extend(head.wait.as_deref().cloned());
     (head.forked_from, head.progress) = (Some(id("r0")), Some(Arc::new(progress)));
     head
 }
@@ -193,7 +193,7 @@ pub fn append(
     expected: u64,
     events: &[Event],
 ) -> Result<(), StoreError> {
-    block_on(store.append(lease, expected, events, None)).map(drop)
+    block_on(store.append(lease, expected, &events.into(), None)).map(drop)
 }
 
 /// All events of a run.

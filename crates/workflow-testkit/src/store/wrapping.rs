@@ -133,7 +133,7 @@ fn call(store: &dyn RunStore, method: &str) -> String {
     let head = head(RunStatus::Running);
     match method {
         "create" => format!("{:?}", block_on(store.create(new_run("r1")))),
-        "append" => format!("{:?}", block_on(store.append(&lease, 1, &[started(2)], Some(&head)))),
+        "append" => format!("{:?}", block_on(store.append(&lease, 1, &[started(2)].into(), Some(&head)))),
         "append_output" => format!("{:?}", block_on(store.append_output(&lease, &[entry(1, "x")]))),
         "events" => format!("{:?}", block_on(store.events(&run, 1, 2))),
         "output" => format!("{:?}", block_on(store.output(&run, 1, 2))),
@@ -174,7 +174,7 @@ impl RunStore for Recorder {
         &self,
         lease: &Lease,
         expected: u64,
-        events: &[Event],
+        events: &Arc<[Event]>,
         head: Option<&RunHead>,
     ) -> Result<Vec<ControlRecord>, StoreError> {
         self.called("append");

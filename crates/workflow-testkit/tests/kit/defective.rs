@@ -35,6 +35,9 @@ pub(crate) struct Defective {
     own: Own,
 }
 
+/// An append that was held back: the lease, the number of the event before it, the events.
+type Appended = (Lease, u64, Arc<[Event]>);
+
 /// The state of one process.
 #[derive(Default)]
 struct Own {
@@ -44,7 +47,7 @@ struct Own {
     places: Mutex<HashMap<RunId, usize>>,
     controls_given: Mutex<HashMap<RunId, u64>>,
     beat: Mutex<Option<Timestamp>>,
-    kept_back: Mutex<Option<(Lease, u64, Vec<Event>)>>,
+    kept_back: Mutex<Option<Appended>>,
     bundles_gone: Mutex<HashSet<BundleHash>>,
     writing: futures::lock::Mutex<()>,
     notices: Notices,
@@ -94,7 +97,7 @@ impl Defective {
         &self,
         lease: &Lease,
         expected: u64,
-        events: &[Event],
+        events: &Arc<[Event]>,
         head: Option<&RunHead>,
     ) -> Result<Vec<ControlRecord>, StoreError> {
         let run = &lease.run;
@@ -171,7 +174,7 @@ impl RunStore for Defective {
         &self,
         lease: &Lease,
         expected: u64,
-        events: &[Event],
+        events: &Arc<[Event]>,
         head: Option<&RunHead>,
     ) -> Result<Vec<ControlRecord>, StoreError> {
         self.flush().await;
@@ -179,7 +182,7 @@ impl RunStore for Defective {
         match self.defect {
             Defect::NoConflictCheck => {
                 let last = self.last(run).await;
-                let moved: Vec<_> = events
+                let moved: Arc<[_]> = events
                     .iter()
                     .zip(last + 1..)
                     .map(|(event, seq)| Event { seq, ..event.clone() })
@@ -188,16 +191,19 @@ impl RunStore for Defective {
             }
             Defect::NoNumberCheck => {
                 let numbered = events.iter().zip(expected + 1..);
-                let numbered: Vec<_> = numbered.map(|(event, seq)| Event { seq, ..event.clone() }).collect();
+                let numbered: Arc<[_]> =
+                    numbered.map(|(event, seq)| Event { seq, ..event.clone() }).collect();
                 self.inner.append(lease, expected, &numbered, head).await
             }
             Defect::NotAtomic => {
                 let mut controls = Vec::new();
                 for (event, expected) in events.iter().zip(expected..) {
-                    controls
-                        .extend(self.inner.append(lease, expected, std::slice::from_ref(event), head).await?);
+                    let event = [event.clone()].into();
+                    controls.extend(self.inner.append(lease, expected, &event, head).await?);
                 }
-                controls.extend(self.inner.append(lease, expected + events.len() as u64, &[], head).await?);
+                controls.extend(
+                    self.inner.append(lease, expected + events.len() as u64, &Arc::default(), head).await?,
+                );
                 Ok(controls)
             }
             Defect::HeadFollowsEveryAppend => {
@@ -206,7 +212,7 @@ impl RunStore for Defective {
                 self.inner.append(lease, expected, events, head.or(Some(&now))).await
             }
             Defect::CutsLargePayloads => {
-                let events: Vec<_> = events.iter().map(cut).collect();
+                let events: Arc<[_]> = events.iter().map(cut).collect();
                 self.inner.append(lease, expected, &events, head).await
             }
             Defect::NoEpochCheck | Defect::FencesOnlyAfterTakeover | Defect::LeaseIsGoodAnywhere => {
@@ -240,8 +246,8 @@ impl RunStore for Defective {
                 Ok(controls)
             }
             Defect::LosesTheLastAppend if head.is_none() => {
-                self.inner.append(lease, expected, &[], None).await?;
-                *self.own.kept_back.lock().unwrap() = Some((lease.clone(), expected, events.to_vec()));
+                self.inner.append(lease, expected, &[].into(), None).await?;
+                *self.own.kept_back.lock().unwrap() = Some((lease.clone(), expected, Arc::clone(events)));
                 Ok(Vec::new())
             }
             _ => self.inner.append(lease, expected, events, head).await,
@@ -262,7 +268,7 @@ impl RunStore for Defective {
             Defect::OutputIsAnEvent => {
                 self.inner.append_output(lease, entries).await?;
                 let last = self.last(&lease.run).await;
-                self.inner.append(lease, last, &[started(last + 1)], None).await.map(drop)
+                self.inner.append(lease, last, &[started(last + 1)].into(), None).await.map(drop)
             }
             _ => self.inner.append_output(lease, entries).await,
         }

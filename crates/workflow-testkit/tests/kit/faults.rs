@@ -18,7 +18,7 @@ fn second_append(fault: Fault, seed: u64) -> (usize, String) {
         FaultStore::new(&memory, move |append| if append == 2 { fault } else { Fault::None }).seed(seed);
     let lease = create(&store, "r1");
     append(&store, &lease, 1, &[started(2)]).unwrap();
-    let answer = match store.append(&lease, 2, &[succeeded(3)], None).now_or_never() {
+    let answer = match store.append(&lease, 2, &[succeeded(3)].into(), None).now_or_never() {
         None => "dead",
         Some(Ok(_)) => "stored",
         Some(Err(StoreError::Io { .. })) => "not known",
@@ -112,7 +112,7 @@ fn a_delayed_write_is_stored_before_or_after_the_delay() {
             },
         );
         let lease = create(&store, "r1");
-        let batch = [started(2)];
+        let batch = [started(2)].into();
         let mut write = store.append(&lease, 1, &batch, None);
         assert!((&mut write).now_or_never().is_none());
         seen[events(&memory, &id("r1")).len() - 1] = true;

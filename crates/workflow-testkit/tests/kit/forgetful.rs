@@ -48,7 +48,7 @@ macro_rules! hand_on {
                 &$self,
                 lease: &Lease,
                 expected: u64,
-                events: &[Event],
+                events: &Arc<[Event]>,
                 head: Option<&RunHead>,
             ) -> Answer<Vec<ControlRecord>> {
                 $inner.append(lease, expected, events, head).await

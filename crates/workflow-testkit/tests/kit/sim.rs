@@ -40,7 +40,7 @@ fn play(seed: u64) -> Vec<String> {
                 let mut kept = Vec::new();
                 for lease in held {
                     let last = store.events(&lease.run, 0, 999).await.unwrap().len() as u64;
-                    match store.append(&lease, last, &[succeeded(last + 1)], None).await {
+                    match store.append(&lease, last, &[succeeded(last + 1)].into(), None).await {
                         Ok(_) => kept.push(lease),
                         Err(error) => {
                             assert!(matches!(error, StoreError::Fenced(_)), "{error}");

@@ -116,8 +116,8 @@ fn row(run: &RunRecord) -> [String; 6] {
         {
             by(head.stopped_by.as_ref()).trim_start().to_owned()
         }
-        (None, RunStatus::Paused) => note(head.wait.as_ref()),
-        (None, RunStatus::Running) if head.wait.is_some() => note(head.wait.as_ref()),
+        (None, RunStatus::Paused) => note(head.wait.as_deref()),
+        (None, RunStatus::Running) if head.wait.is_some() => note(head.wait.as_deref()),
         (None, RunStatus::Pending | RunStatus::Running) => "no driver".to_owned(),
         (None, RunStatus::Failed) => head.error.as_ref().map(|error| reason(error)).unwrap_or_default(),
         (None, RunStatus::Cancelled) => by(head.stopped_by.as_ref()).trim_start().to_owned(),

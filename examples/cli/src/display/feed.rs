@@ -297,7 +297,7 @@ mod tests {
             &self,
             _: &Lease,
             _: u64,
-            _: &[Event],
+            _: &Arc<[Event]>,
             _: Option<&RunHead>,
         ) -> Result<Vec<ControlRecord>, StoreError> {
             unreachable!()

@@ -137,8 +137,8 @@ impl Story {
             }
             EventBody::AttemptFailed { path, error, retry_at, parked, ran_until, .. } => {
                 let again = match retry_at {
-                    Some(then) if *parked => format!("; continues in {}", duration(between(at, *then))),
-                    Some(then) => format!("; retries in {}", duration(between(at, *then))),
+                    Some(then) if *parked => format!("; continues in {}", duration(between(at, **then))),
+                    Some(then) => format!("; retries in {}", duration(between(at, **then))),
                     None => String::new(),
                 };
                 let took = self.took(path, ran_until.as_deref().copied().unwrap_or(at));

@@ -169,7 +169,7 @@ impl Step<'_> {
             path: path.clone(),
             attempt,
             error: Arc::new(failure),
-            retry_at,
+            retry_at: retry_at.map(Box::new),
             parked,
             repair,
             usage,

@@ -189,14 +189,15 @@ impl State {
     }
 
     /// Why the run does not continue by itself.
-    pub fn wait(&self) -> Option<Wait> {
-        let wait = match &self.waiting {
-            Some(wait) => Wait::clone(wait),
-            None if self.status == RunStatus::Paused => Wait::paused(),
+    pub fn wait(&self) -> Option<Box<Wait>> {
+        let mut wait = match &self.waiting {
+            Some(wait) => wait.clone(),
+            None if self.status == RunStatus::Paused => Box::new(Wait::paused()),
             None => return None,
         };
         let asked = wait.number.and_then(|number| self.asks.get(&number)).map(|ask| ask.since);
-        Some(Wait { since: asked.or(self.waits_since), ..wait })
+        wait.since = asked.or(self.waits_since);
+        Some(wait)
     }
 
     /// All open questions to people, and when the run resumes by itself, if it does.
@@ -206,7 +207,7 @@ impl State {
             waits.extend(self.asks.iter().map(|(number, ask)| ask.wait(*number)));
         }
         if let Some(by_itself) = self.wait().filter(|wait| wait.number.is_none()) {
-            waits.push(by_itself);
+            waits.push(*by_itself);
         }
         waits
     }

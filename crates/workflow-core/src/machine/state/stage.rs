@@ -60,7 +60,7 @@ pub struct StageResult {
     /// How it ended.
     pub status: StageStatus,
     /// The lanes of that pass; of an earlier one where this one was skipped.
-    pub lanes: Vec<LaneState>,
+    pub(in crate::machine) lanes: Vec<LaneState>,
     /// How the lanes make the output.
     pub(in crate::machine) output: OutputOf,
     /// When the pass began.

@@ -184,7 +184,7 @@ impl RunStore for MemoryStore {
             return Err(StoreError::Exists(run.id));
         }
         write(&self.shared.bundles).entry(run.head.bundle.clone()).or_insert(run.bundle);
-        let mut new = Run::new(run.head, &run.events);
+        let mut new = Run::new(run.head, run.events.into());
         let lease = self.lend(&run.id, &mut new)?;
         runs.insert(run.id, Box::new(Mutex::new(new)));
         Ok(lease)
@@ -194,7 +194,7 @@ impl RunStore for MemoryStore {
         &self,
         lease: &Lease,
         expected: u64,
-        events: &[Event],
+        events: &Arc<[Event]>,
         head: Option<&RunHead>,
     ) -> Result<Vec<ControlRecord>, StoreError> {
         self.held(lease, |run| {
@@ -203,7 +203,7 @@ impl RunStore for MemoryStore {
                 return Err(StoreError::Conflict { run: lease.run.clone(), expected, actual });
             }
             check_numbers(&lease.run, expected, events)?;
-            run.add_events(events);
+            run.add_events(Arc::clone(events));
             if let Some(head) = head {
                 run.head = head.clone();
             }

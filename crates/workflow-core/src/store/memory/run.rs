@@ -16,16 +16,13 @@ use crate::status::RunStatus;
 /// The size that a kept output entry counts for besides its text.
 const ENTRY_SIZE: usize = size_of::<OutputEntry>();
 
-/// Room is made for as many events as a log has, and for at most this many.
-const MOST_AHEAD: usize = 256;
-
 pub(super) struct Run {
     pub(super) epoch: u64,
     /// The holder of the newest lease, unless it was released, and the life it belongs to.
     holder: Option<(Arc<Holder>, u64)>,
     pub(super) head: RunHead,
-    /// The events, in pieces that are filled and never grow: a log that grows is never copied.
-    log: Vec<Vec<Event>>,
+    /// The events, as they were appended: a log that grows is never copied.
+    log: Vec<Arc<[Event]>>,
     pub(super) controls: Vec<ControlRecord>,
     /// How many controls the holder has received.
     handed: usize,
@@ -45,7 +42,7 @@ pub(super) struct Output {
 }
 
 impl Run {
-    pub(super) fn new(head: RunHead, events: &[Event]) -> Self {
+    pub(super) fn new(head: RunHead, events: Arc<[Event]>) -> Self {
         let mut run = Self {
             epoch: 0,
             holder: None,
@@ -111,24 +108,16 @@ impl Run {
         }
     }
 
-    pub(super) fn add_events(&mut self, events: &[Event]) {
+    pub(super) fn add_events(&mut self, events: Arc<[Event]>) {
         if events.is_empty() {
             return;
         }
-        for event in events {
+        for event in &*events {
             if let Some(control) = control_of(&event.body) {
                 self.obeyed = self.obeyed.max(control);
             }
         }
-        match self.log.last_mut() {
-            Some(piece) if piece.capacity() - piece.len() >= events.len() => piece.extend_from_slice(events),
-            _ => {
-                let wanted = usize::try_from(2 * self.last_event()).unwrap_or(MOST_AHEAD).min(MOST_AHEAD);
-                let mut piece = Vec::with_capacity(wanted.max(events.len()));
-                piece.extend_from_slice(events);
-                self.log.push(piece);
-            }
-        }
+        self.log.push(events);
     }
 
     pub(super) fn last_event(&self) -> u64 {
@@ -137,7 +126,7 @@ impl Run {
 
     pub(super) fn events(&self, after: u64, limit: usize) -> Vec<Event> {
         let read = self.log.partition_point(|piece| last_event(piece) <= after);
-        let events = self.log[read..].iter().flatten();
+        let events = self.log[read..].iter().flat_map(|piece| &**piece);
         events.skip_while(|event| event.seq <= after).take(limit).cloned().collect()
     }
 

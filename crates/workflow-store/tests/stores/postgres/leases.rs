@@ -127,7 +127,7 @@ fn a_holder_that_is_resumed_after_its_lease_expired_writes_nothing() {
     let head = block_on(second.get(&old.run)).unwrap().head;
     // Whatever number it assumes for the last event.
     for expected in 0..4 {
-        let late = [event(expected + 1, EventBody::RunStarted)];
+        let late = [event(expected + 1, EventBody::RunStarted)].into();
         fenced(block_on(first.append(&old, expected, &late, Some(&crate::fixture::head(RunStatus::Failed)))));
     }
     fenced(block_on(first.append_output(&old, &[entry(1, "late")])));
@@ -223,7 +223,7 @@ fn only_runs_that_continue_by_themselves_are_claimed() {
     ];
     for (name, status) in statuses {
         let lease = create(&store, name);
-        block_on(store.append(&lease, 1, &[started(2)], Some(&head(status)))).unwrap();
+        block_on(store.append(&lease, 1, &[started(2)].into(), Some(&head(status)))).unwrap();
         block_on(store.release(lease)).unwrap();
     }
     create(&store, "held");
@@ -249,7 +249,7 @@ fn a_store_that_is_dropped_frees_its_runs() {
     let lease = create(&first, "r1");
     held(block_on(second.claim(&lease.run)));
     // A request that was begun is completed.
-    let _ = first.append(&lease, 1, &[started(2)], None).now_or_never();
+    let _ = first.append(&lease, 1, &[started(2)].into(), None).now_or_never();
     drop(first);
     assert_eq!(numbers(&events(&second, &lease.run)), [1, 2]);
     assert_eq!(block_on(second.claim_next(9, at(0))).unwrap().len(), 1);
@@ -267,7 +267,7 @@ fn what_has_ended_is_pruned_the_oldest_first() {
         ending.completed_at = ended.map(at);
         let error = Failure::new(FailureClass::Stage, "it failed").into();
         let body = if ended.is_some() { EventBody::RunFailed { error } } else { EventBody::RunStarted };
-        block_on(store.append(&lease, 1, &[event(2, body)], Some(&ending))).unwrap();
+        block_on(store.append(&lease, 1, &[event(2, body)].into(), Some(&ending))).unwrap();
         block_on(store.append_output(&lease, &[entry(1, "x")])).unwrap();
         // The last one is still held.
         if name != "r5" {

@@ -81,7 +81,7 @@ fn appends_that_wait_together_have_an_outcome_each() {
             let store = &store;
             async move {
                 let head = head(RunStatus::Running);
-                let events = [output_of(expected + 1, &format!("{number} {round}").into())];
+                let events = [output_of(expected + 1, &format!("{number} {round}").into())].into();
                 store.append(lease, expected, &events, Some(&head)).await
             }
         });

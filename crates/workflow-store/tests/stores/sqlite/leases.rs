@@ -212,7 +212,7 @@ fn a_run_that_ran_out_of_time_can_be_deleted_and_pruned() {
     for name in ["r1", "r2"] {
         let lease = create(&first, name);
         let ended = RunHead { status: RunStatus::Completed, completed_at: Some(at(3)), ..new_run(name).head };
-        block_on(first.append(&lease, 1, &[started(2)], Some(&ended))).unwrap();
+        block_on(first.append(&lease, 1, &[started(2)].into(), Some(&ended))).unwrap();
     }
     assert!(matches!(block_on(second.delete(&id("r1"))), Err(StoreError::Held { .. })));
     assert_eq!(block_on(second.prune(at(9), 9)).unwrap(), 0);
@@ -232,7 +232,7 @@ fn what_can_be_driven_is_claimed_once() {
         .enumerate()
     {
         let lease = create(&first, &format!("r{n}"));
-        block_on(first.append(&lease, 1, &[started(2)], Some(&head(*status)))).unwrap();
+        block_on(first.append(&lease, 1, &[started(2)].into(), Some(&head(*status)))).unwrap();
         block_on(first.release(lease)).unwrap();
     }
     assert!(block_on(first.claim_next(0, at(0))).unwrap().is_empty());
@@ -270,8 +270,8 @@ fn a_control_from_another_store_calls_the_watchers() {
         let seen = block_on(store.controls(&id("r1"), number - 1)).unwrap();
         assert_eq!(seen.len(), 1);
     }
-    assert_eq!(block_on(store.append(&lease, 1, &[started(2)], None)).unwrap().len(), 3);
-    assert!(block_on(store.append(&lease, 2, &[succeeded(3)], None)).unwrap().is_empty());
+    assert_eq!(block_on(store.append(&lease, 1, &[started(2)].into(), None)).unwrap().len(), 3);
+    assert!(block_on(store.append(&lease, 2, &[succeeded(3)].into(), None)).unwrap().is_empty());
 }
 
 #[test]
@@ -281,7 +281,7 @@ fn a_run_that_can_be_claimed_calls_the_watchers_of_every_store() {
     let (here, _here) = calls(&store);
     let (there, _there) = calls(&other);
     let lease = create(&store, "r1");
-    block_on(store.append(&lease, 1, &[started(2)], Some(&head(RunStatus::Running)))).unwrap();
+    block_on(store.append(&lease, 1, &[started(2)].into(), Some(&head(RunStatus::Running)))).unwrap();
     block_on(store.release(lease)).unwrap();
     assert_eq!(here.recv().unwrap(), None);
     assert_eq!(there.recv().unwrap(), None);

@@ -77,7 +77,7 @@ fn drive_all(path: &Path) {
     block_on(join_all(leases.iter().map(|lease| async move {
         let mut last = store.events(&lease.run, 0, usize::MAX).await.unwrap().len() as u64;
         loop {
-            let batch: Vec<_> = (last + 1..=last + 1 + last % 3).map(succeeded).collect();
+            let batch: Arc<[_]> = (last + 1..=last + 1 + last % 3).map(succeeded).collect();
             store.append(lease, last, &batch, None).await.unwrap();
             last += batch.len() as u64;
             println!("\nstored {} {last}", lease.run);
@@ -154,7 +154,7 @@ fn hold(path: &Path) {
     println!("\nholds");
     loop {
         calls.recv().unwrap();
-        match block_on(store.append(&lease, last, &[succeeded(last + 1)], None)) {
+        match block_on(store.append(&lease, last, &[succeeded(last + 1)].into(), None)) {
             Ok(controls) => {
                 last += 1;
                 for control in controls {
@@ -215,10 +215,10 @@ fn write_too_much(path: &Path) {
     }
     // A write that does not fit does not affect the others in its transaction.
     let blocker = lock_out(path);
-    let small = [succeeded(2)];
+    let (small, large) = ([succeeded(2)].into(), [large].into());
     let mut appends = Box::pin(join_all([
         store.append(&leases[1], 1, &small, None),
-        store.append(&leases[0], 1, std::slice::from_ref(&large), None),
+        store.append(&leases[0], 1, &large, None),
         store.append(&leases[2], 1, &small, None),
     ]));
     assert!((&mut appends).now_or_never().is_none());

@@ -17,16 +17,16 @@ pub fn controls_are_delivered_once_and_in_order(fixture: &dyn Fixture) {
     let store = &*fixture.open();
     let run = id("r1");
     let lease = create(store, "r1");
-    assert!(block_on(store.append(&lease, 1, &[started(2)], None)).unwrap().is_empty());
+    assert!(block_on(store.append(&lease, 1, &[started(2)].into(), None)).unwrap().is_empty());
     assert_eq!(block_on(store.request(&run, Control::Pause.into())).unwrap(), 1);
     assert_eq!(block_on(store.request(&run, Control::Resume.into())).unwrap(), 2);
     let first = [ControlRecord::new(1, Control::Pause), ControlRecord::new(2, Control::Resume)];
-    assert_eq!(block_on(store.append(&lease, 2, &[succeeded(3)], None)).unwrap(), first);
-    assert!(block_on(store.append(&lease, 3, &[succeeded(4)], None)).unwrap().is_empty());
+    assert_eq!(block_on(store.append(&lease, 2, &[succeeded(3)].into(), None)).unwrap(), first);
+    assert!(block_on(store.append(&lease, 3, &[succeeded(4)].into(), None)).unwrap().is_empty());
     assert_eq!(block_on(store.request(&run, Control::Cancel.into())).unwrap(), 3);
     let third = ControlRecord::new(3, Control::Cancel);
     let all = [first[0].clone(), first[1].clone(), third];
-    assert_eq!(block_on(store.append(&lease, 4, &[], None)).unwrap(), all[2..]);
+    assert_eq!(block_on(store.append(&lease, 4, &[].into(), None)).unwrap(), all[2..]);
     for after in 0..5 {
         let controls = block_on(store.controls(&run, after)).unwrap();
         assert_eq!(controls, all[usize::try_from(after).unwrap().min(3)..]);
@@ -49,7 +49,7 @@ pub fn a_control_tells_who_sent_it(fixture: &dyn Fixture) {
     }
     let all: Vec<_> =
         (1..).zip(requests).map(|(number, request)| ControlRecord::new(number, request)).collect();
-    assert_eq!(block_on(store.append(&lease, 1, &[started(2)], None)).unwrap(), all);
+    assert_eq!(block_on(store.append(&lease, 1, &[started(2)].into(), None)).unwrap(), all);
     for after in 0..4 {
         let controls = block_on(store.controls(&run, after)).unwrap();
         assert_eq!(controls, all[usize::try_from(after).unwrap()..]);
@@ -63,13 +63,16 @@ pub fn controls_that_no_event_obeys_are_delivered_to_the_next_holder(fixture: &d
     for control in [Control::Pause, Control::Cancel, Control::Kill] {
         block_on(store.request(&run, control.into())).unwrap();
     }
-    assert_eq!(block_on(store.append(&lease, 1, &[started(2)], None)).unwrap().len(), 3);
+    assert_eq!(block_on(store.append(&lease, 1, &[started(2)].into(), None)).unwrap().len(), 3);
     // The driver applied the first, and died before it applied the others.
     append(store, &lease, 2, &[event(3, EventBody::PauseRequested { control: 1, by: None })]).unwrap();
     block_on(store.release(lease)).unwrap();
     let lease = block_on(store.claim(&run)).unwrap();
-    let again: Vec<_> =
-        block_on(store.append(&lease, 3, &[succeeded(4)], None)).unwrap().iter().map(|c| c.number).collect();
+    let again: Vec<_> = block_on(store.append(&lease, 3, &[succeeded(4)].into(), None))
+        .unwrap()
+        .iter()
+        .map(|c| c.number)
+        .collect();
     assert_eq!(again, [2, 3]);
 }
 
@@ -80,7 +83,7 @@ pub fn a_control_is_recorded_while_no_process_drives(fixture: &dyn Fixture) {
     assert_eq!(block_on(store.request(&id("r1"), Control::Resume.into())).unwrap(), 1);
     assert_eq!(block_on(store.request(&id("r2"), Control::Cancel.into())).unwrap(), 1);
     let lease = block_on(store.claim(&id("r1"))).unwrap();
-    let given = block_on(store.append(&lease, 2, &[], None)).unwrap();
+    let given = block_on(store.append(&lease, 2, &[].into(), None)).unwrap();
     assert_eq!(given, [ControlRecord::new(1, Control::Resume)]);
 }
 

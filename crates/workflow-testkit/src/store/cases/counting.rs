@@ -21,9 +21,9 @@ fn create_waiting(store: &dyn RunStore, name: &str, age: u64, wait: Option<Wait>
         None | Some(WaitReason::Retry) => RunStatus::Running,
         Some(_) => RunStatus::Paused,
     };
-    let head = RunHead { status, wait, ..run.head.clone() };
+    let head = RunHead { status, wait: wait.map(Box::new), ..run.head.clone() };
     let lease = block_on(store.create(run)).unwrap();
-    block_on(store.append(&lease, 1, &[started(2)], Some(&head))).unwrap();
+    block_on(store.append(&lease, 1, &[started(2)].into(), Some(&head))).unwrap();
     block_on(store.release(lease)).unwrap();
 }
 

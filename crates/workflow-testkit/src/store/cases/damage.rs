@@ -12,7 +12,7 @@ fn damaged(fixture: &dyn Fixture, damage: Damage) -> Box<dyn RunStore> {
     let store = fixture.open();
     for name in ["r1", "r2"] {
         let lease = create(&*store, name);
-        let batch = [started(2), succeeded(3), succeeded(4)];
+        let batch = [started(2), succeeded(3), succeeded(4)].into();
         block_on(store.append(&lease, 1, &batch, Some(&head(RunStatus::Running)))).unwrap();
         block_on(store.release(lease)).unwrap();
     }

@@ -38,7 +38,7 @@ pub fn a_reopened_store_has_all(fixture: &dyn Fixture) {
     let paused = head(RunStatus::Paused);
     block_on(store.request(&id("r1"), Control::Pause.into())).unwrap();
     block_on(store.append_output(&lease, &[entry(1, "hello"), entry(7, "𝄞\u{0}")])).unwrap();
-    block_on(store.append(&lease, 3, &[succeeded(4)], Some(&paused))).unwrap();
+    block_on(store.append(&lease, 3, &[succeeded(4)].into(), Some(&paused))).unwrap();
     block_on(store.release(lease.clone())).unwrap();
     create_free(&*store, "r3", RunStatus::Running);
     let written = read_all(&*store);

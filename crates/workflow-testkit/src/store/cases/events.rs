@@ -47,14 +47,14 @@ pub fn a_refused_append_leaves_nothing_behind(fixture: &dyn Fixture) {
     block_on(store.request(&id("r1"), Control::Pause.into())).unwrap();
     let head = head(RunStatus::Running);
     // Its first event would fit, its second does not.
-    let torn = [started(2), succeeded(4)];
+    let torn = [started(2), succeeded(4)].into();
     let error = block_on(store.append(&lease, 1, &torn, Some(&head))).unwrap_err();
     assert!(matches!(error, StoreError::Conflict { .. }), "{error}");
-    let error = block_on(store.append(&lease, 2, &[succeeded(3)], Some(&head))).unwrap_err();
+    let error = block_on(store.append(&lease, 2, &[succeeded(3)].into(), Some(&head))).unwrap_err();
     assert!(matches!(error, StoreError::Conflict { .. }), "{error}");
     assert_eq!(events(store, &id("r1")), new_run("r1").events);
     assert_eq!(block_on(store.get(&id("r1"))).unwrap().head, new_run("r1").head);
-    let controls = block_on(store.append(&lease, 1, &[started(2)], None)).unwrap();
+    let controls = block_on(store.append(&lease, 1, &[started(2)].into(), None)).unwrap();
     assert_eq!(controls.len(), 1, "the control request was not consumed");
 }
 
@@ -64,7 +64,7 @@ pub fn the_head_changes_only_when_given(fixture: &dyn Fixture) {
     append(store, &lease, 1, &[started(2)]).unwrap();
     assert_eq!(block_on(store.get(&id("r1"))).unwrap().head, new_run("r1").head);
     let running = head(RunStatus::Running);
-    block_on(store.append(&lease, 2, &[succeeded(3)], Some(&running))).unwrap();
+    block_on(store.append(&lease, 2, &[succeeded(3)].into(), Some(&running))).unwrap();
     append(store, &lease, 3, &[succeeded(4)]).unwrap();
     assert_eq!(block_on(store.get(&id("r1"))).unwrap().head, running);
 }

@@ -125,7 +125,7 @@ pub fn a_renewal_leaves_what_is_held(fixture: &dyn Fixture) {
 pub fn a_call_that_is_not_polled_holds_up_no_other(fixture: &dyn Fixture) {
     let store = &*fixture.open();
     let leases = [create(store, "r1"), create(store, "r2")];
-    let events = [started(2)];
+    let events = [started(2)].into();
     std::thread::scope(|scope| {
         // Begun and not polled further, as by a driver whose other futures are busy. Dropped when this fails.
         let mut begun = store.append(&leases[0], 1, &events, None);

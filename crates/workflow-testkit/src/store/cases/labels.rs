@@ -47,7 +47,7 @@ pub fn a_list_is_filtered_by_labels(fixture: &dyn Fixture) {
     let lease = block_on(store.claim(&id("r3"))).unwrap();
     let run = labelled("r3", 3, &[("owner", "ann")]);
     let head = RunHead { status: RunStatus::Running, ..run.head.clone() };
-    block_on(store.append(&lease, 1, &[started(2)], Some(&head))).unwrap();
+    block_on(store.append(&lease, 1, &[started(2)].into(), Some(&head))).unwrap();
     assert_eq!(list(store, &all().status(RunStatus::Running).label("owner", "ann")), "r3");
     assert_eq!(list(store, &all().status(RunStatus::Pending).label("owner", "ann")), "r1");
     assert_eq!(list(store, &RunFilter::unfinished().label("owner", "ann")), "r3 r1");
@@ -142,7 +142,7 @@ pub fn a_damaged_run_hides_no_other_with_its_labels(fixture: &dyn Fixture) {
         let run = labelled(name, n, &labels);
         let head = RunHead { status: RunStatus::Running, ..run.head.clone() };
         let lease = block_on(store.create(run)).unwrap();
-        block_on(store.append(&lease, 1, &[started(2), succeeded(3)], Some(&head))).unwrap();
+        block_on(store.append(&lease, 1, &[started(2), succeeded(3)].into(), Some(&head))).unwrap();
         block_on(store.release(lease)).unwrap();
     }
     drop(store);

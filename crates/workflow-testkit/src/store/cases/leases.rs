@@ -204,7 +204,7 @@ pub fn what_ran_out_is_given_to_the_next_who_asks(fixture: &dyn Fixture) {
     let (first, second) = (&*fixture.open(), &*fixture.open());
     let old = create(first, "r1");
     let paused = create(first, "r2");
-    block_on(first.append(&paused, 1, &[started(2)], Some(&head(RunStatus::Paused)))).unwrap();
+    block_on(first.append(&paused, 1, &[started(2)].into(), Some(&head(RunStatus::Paused)))).unwrap();
     block_on(first.request(&id("r1"), Control::Cancel.into())).unwrap();
     fixture.advance(part(first, 60));
     assert!(claimed(second, 9).is_empty());
@@ -213,7 +213,7 @@ pub fn what_ran_out_is_given_to_the_next_who_asks(fixture: &dyn Fixture) {
     assert_eq!(given.len(), 1, "the paused run is not claimed");
     assert_eq!(given[0].run, id("r1"));
     // Control requests reach the process that has claimed the run.
-    let controls = block_on(second.append(&given[0], 1, &[started(2)], None)).unwrap();
+    let controls = block_on(second.append(&given[0], 1, &[started(2)].into(), None)).unwrap();
     assert_eq!(controls.iter().map(|control| control.control.clone()).collect::<Vec<_>>(), [Control::Cancel]);
     fenced(first, &old, 2);
 }

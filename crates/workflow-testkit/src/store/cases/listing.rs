@@ -63,7 +63,7 @@ pub fn a_list_is_filtered(fixture: &dyn Fixture) {
         let mut head = head(status);
         (head.workflow_id, head.bundle) = (run.head.workflow_id.clone(), run.head.bundle.clone());
         let lease = block_on(store.create(run)).unwrap();
-        block_on(store.append(&lease, 1, &[started(2)], Some(&head))).unwrap();
+        block_on(store.append(&lease, 1, &[started(2)].into(), Some(&head))).unwrap();
     }
     assert_eq!(list(store, &RunFilter::unfinished()), "r4 r2 r1");
     let mut filter = RunFilter::all();

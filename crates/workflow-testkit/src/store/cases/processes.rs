@@ -50,7 +50,7 @@ pub fn what_a_process_stored_another_reads(fixture: &dyn Fixture) {
     let lease = create(first, "r1");
     for number in 1..5 {
         let status = if number % 2 == 0 { RunStatus::Paused } else { RunStatus::Running };
-        block_on(first.append(&lease, number, &[succeeded(number + 1)], Some(&head(status)))).unwrap();
+        block_on(first.append(&lease, number, &[succeeded(number + 1)].into(), Some(&head(status)))).unwrap();
         block_on(first.append_output(&lease, &[entry(number, "said")])).unwrap();
         assert_eq!(events(second, &id("r1")), events(first, &id("r1")));
         assert_eq!(block_on(second.get(&id("r1"))).unwrap().head, head(status));
@@ -114,7 +114,7 @@ pub fn a_control_reaches_the_holder_in_another_process(fixture: &dyn Fixture) {
         assert!(told.is_none_or(|run| run == id("r1")));
         assert_eq!(block_on(first.controls(&id("r1"), number - 1)).unwrap().len(), 1);
     }
-    let given = block_on(first.append(&lease, 1, &[started(2)], None)).unwrap();
+    let given = block_on(first.append(&lease, 1, &[started(2)].into(), None)).unwrap();
     assert_eq!(given.iter().map(|control| control.number).collect::<Vec<_>>(), [1, 2, 3]);
-    assert!(block_on(first.append(&lease, 2, &[], None)).unwrap().is_empty());
+    assert!(block_on(first.append(&lease, 2, &[].into(), None)).unwrap().is_empty());
 }

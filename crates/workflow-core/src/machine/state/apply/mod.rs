@@ -223,7 +223,7 @@ impl State {
                 (node.in_session, node.resumes) = (false, false);
                 node.attempt = *attempt;
                 node.error = Some(error.clone());
-                node.retry_at = *retry_at;
+                node.retry_at = retry_at.as_deref().copied();
                 node.ended_at = Some(ended);
                 node.failures += u32::from(!parked && !repair);
                 node.repairs += u32::from(*repair);

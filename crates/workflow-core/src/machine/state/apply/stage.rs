@@ -16,13 +16,14 @@ use crate::usage::Spent;
 impl State {
     pub(super) fn begin_stage(&mut self, iteration: u32, stage: &StageId, lanes: usize, at: Timestamp) {
         self.iteration = iteration;
+        let lanes = iter::repeat_with(|| LaneState::UNSTARTED).take(lanes).collect();
         // A stage comes once in an iteration, so that in the first it has used nothing.
         let before = if iteration > 1 { self.results.get(stage) } else { None };
         let spent = before.map(|result| result.spent).unwrap_or_default();
         self.position = Position::In(Current {
             stage: stage.clone(),
             started_at: at,
-            lanes: iter::repeat_with(|| LaneState::UNSTARTED).take(lanes).collect(),
+            lanes,
             running: 0,
             succeeded: 0,
             failed: 0,
