@@ -49,8 +49,8 @@ pub(super) struct Session<'c> {
     /// The lines to send.
     out: Vec<u8>,
     id: Option<String>,
-    /// The method that continues a session, if the agent has one. The session of one that has none is not told: nobody
-    /// could continue it.
+    /// The method that continues a session, if the agent has one. The session of another agent is not recorded, as no
+    /// later call could continue it.
     continues: Option<&'static str>,
     agent: Value,
     /// How one logs in, as the agent names it.

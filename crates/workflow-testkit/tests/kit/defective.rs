@@ -35,9 +35,6 @@ pub(crate) struct Defective {
     own: Own,
 }
 
-/// An append that was held back: the lease, the number of the event before it, the events.
-type Appended = (Lease, u64, Arc<[Event]>);
-
 /// The state of one process.
 #[derive(Default)]
 struct Own {
@@ -47,7 +44,7 @@ struct Own {
     places: Mutex<HashMap<RunId, usize>>,
     controls_given: Mutex<HashMap<RunId, u64>>,
     beat: Mutex<Option<Timestamp>>,
-    kept_back: Mutex<Option<Appended>>,
+    kept_back: Mutex<Vec<(Lease, u64, Arc<[Event]>)>>,
     bundles_gone: Mutex<HashSet<BundleHash>>,
     writing: futures::lock::Mutex<()>,
     notices: Notices,
@@ -86,8 +83,8 @@ impl Defective {
 
     /// Stores the data that was held back.
     async fn flush(&self) {
-        let kept = self.own.kept_back.lock().unwrap().take();
-        if let Some((lease, expected, events)) = kept {
+        let kept = std::mem::take(&mut *self.own.kept_back.lock().unwrap());
+        for (lease, expected, events) in kept {
             let _ = self.inner.append(&lease, expected, &events, None).await;
         }
     }
@@ -247,7 +244,7 @@ impl RunStore for Defective {
             }
             Defect::LosesTheLastAppend if head.is_none() => {
                 self.inner.append(lease, expected, &[].into(), None).await?;
-                *self.own.kept_back.lock().unwrap() = Some((lease.clone(), expected, Arc::clone(events)));
+                self.own.kept_back.lock().unwrap().push((lease.clone(), expected, Arc::clone(events)));
                 Ok(Vec::new())
             }
             _ => self.inner.append(lease, expected, events, head).await,
