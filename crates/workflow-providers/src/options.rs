@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use workflow_core::expr::Template;
 
 /// A problem with options: where, and what.
@@ -39,9 +39,12 @@ pub(crate) fn known(options: &Value) -> Result<Value, String> {
     match options {
         Value::Object(options) => {
             let known = options.iter().filter(|(_, value)| is_known(value));
-            Ok(known.map(|(name, value)| (name.clone(), value.clone())).collect::<Map<_, _>>().into())
+            Ok(known
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect::<serde_json::Map<_, _>>()
+                .into())
         }
-        Value::Null => Ok(Map::new().into()),
+        Value::Null => Ok(serde_json::Map::new().into()),
         _ => Err("write an object".to_owned()),
     }
 }
