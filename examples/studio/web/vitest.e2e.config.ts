@@ -11,7 +11,7 @@ export default defineConfig({
     include: ["test/*.e2e.ts"],
     environment: "node",
     fileParallelism: false,
-    testTimeout: 60_000,
-    hookTimeout: 30_000,
+    testTimeout: 150_000,
+    hookTimeout: 60_000,
   },
 });

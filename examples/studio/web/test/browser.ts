@@ -46,7 +46,7 @@ export interface Tab {
 export async function openTab(studio: Studio, options: BrowserContextOptions = {}): Promise<Tab> {
   const context = await (await launch()).newContext({ viewport: WIDE, timezoneId: "UTC", ...options });
   const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(40_000);
   const problems: string[] = [];
   page.on("pageerror", (error) => problems.push(`error: ${error.message}`));
   page.on("console", (message) => {

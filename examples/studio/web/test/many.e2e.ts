@@ -12,7 +12,7 @@ test("seven-tabs: seven pages of one origin stay live, and each can still ask th
   const pages = [page];
   for (let n = 2; n <= 7; n += 1) {
     const other = await page.context().newPage();
-    other.setDefaultTimeout(15_000);
+    other.setDefaultTimeout(40_000);
     await other.goto(`${server.origin}/runs/r1/timeline`);
     pages.push(other);
   }
