@@ -35,6 +35,9 @@ pub(crate) struct Defective {
     own: Own,
 }
 
+/// The arguments of an append that is not done yet.
+type KeptBack = (Lease, u64, Arc<[Event]>);
+
 /// The state of one process.
 #[derive(Default)]
 struct Own {
@@ -44,7 +47,7 @@ struct Own {
     places: Mutex<HashMap<RunId, usize>>,
     controls_given: Mutex<HashMap<RunId, u64>>,
     beat: Mutex<Option<Timestamp>>,
-    kept_back: Mutex<Vec<(Lease, u64, Arc<[Event]>)>>,
+    kept_back: Mutex<Vec<KeptBack>>,
     bundles_gone: Mutex<HashSet<BundleHash>>,
     writing: futures::lock::Mutex<()>,
     notices: Notices,
