@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+
 import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
 
@@ -75,6 +77,20 @@ test.each([
     await press(page, "button", /^Approve/);
     await status(page, "Completed");
 
+    // Its report says what it did, and who approved it.
+    await press(page, "button", "More");
+    await press(page, "button", "Report");
+    const report = page.getByRole("dialog", { name: /^Report of/ });
+    await report
+      .getByRole("region", { name: "Questions" })
+      .getByText(/^Approved, by ann/)
+      .waitFor();
+    const file = page.waitForEvent("download");
+    await press(page, "button", "HTML");
+    expect(readFileSync(await (await file).path(), "utf8")).toContain("Shall it start?");
+    await page.keyboard.press("Escape");
+    await report.waitFor({ state: "detached" });
+
     // Another one fails: the page says why, and reruns it from there.
     server.write(
       "fails",
@@ -101,3 +117,33 @@ verify: { provider: command, with: { command: [sh, -c, "test -e fixed || { echo 
     expect(server.read("builds")).toBe("x\n");
   },
 );
+
+test.each([
+  ["mouse", MOUSE],
+  ["keyboard", KEYBOARD],
+] as const)("walk: a run that failed is forked with another variable, with the %s", async (_, { press, write }) => {
+  const server = await studio({
+    check: `
+workflow: { name: Check, stages: [build, verify] }
+build: { provider: command, with: { command: [sh, -c, "echo x >>builds; echo built"] } }
+verify: { provider: command, with: { command: [test, "\${vars.limit}", "=", "5"] } }
+`,
+  });
+  const { page, goto } = await tab(server);
+  await server.run("check", "r1", { limit: "4" });
+  await server.until("r1", "failed");
+  await goto("/runs");
+  await press(page, "link", "r1");
+  await status(page, "Failed");
+  await page.getByRole("region", { name: "Why the run failed" }).waitFor();
+  await press(page, "button", "Fork with changes");
+  await page.getByRole("dialog", { name: "Fork r1" }).waitFor();
+  await write(page, "limit", "5");
+  await press(page, "button", "Fork");
+  await page.waitForURL((url) => !url.pathname.includes("/r1/"));
+  await status(page, "Completed");
+  expect(server.read("builds")).toBe("x\n");
+  // The focus is on the page that was opened, not lost with the dialog.
+  await press(page, "link", "r1");
+  await page.waitForURL("**/runs/r1/timeline");
+});

@@ -34,6 +34,9 @@ const SHAPES: Record<string, string> = {
   warning: "M8 2.5l6 10.5H2zM8 6.5v3M8 11.3v.1",
   fork: "M4.5 3.2v9.6M4.5 8h3.8a3 3 0 0 0 3-3V3.2",
   stage: "M3 3h10v10H3z",
+  report: "M3.5 2h6l3 3v9h-9zM9.2 2.2v3h3M5.8 8h4.4M5.8 10.8h4.4",
+  settings:
+    "M2.5 4.5h6M12 4.5h1.5M8.5 4.5a1.75 1.75 0 1 0 3.5 0a1.75 1.75 0 1 0-3.5 0M2.5 11.5h1.5M7.5 11.5h6M4 11.5a1.75 1.75 0 1 0 3.5 0a1.75 1.75 0 1 0-3.5 0",
 };
 
 export function Icon({ name }: { name: string }) {

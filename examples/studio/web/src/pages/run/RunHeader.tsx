@@ -1,10 +1,8 @@
 import { Link } from "@tanstack/react-router";
-import { useState } from "react";
-import type { RunDetail, RunPlan } from "workflow-client";
+import type { RunDetail, RunPlan, RunView } from "workflow-client";
 
 import { cost, dollars, duration, elapsed, shortCost, tokens } from "../../format";
 import { Button } from "../../parts/Button";
-import { Dialog } from "../../parts/Dialog";
 import { Icon, Status } from "../../parts/Icon";
 import { useNow } from "../../parts/Time";
 import { copyText } from "../../parts/copy";
@@ -13,17 +11,25 @@ import type { RunFeed } from "../../run/feed";
 import { mayUse } from "../../service/client";
 import { useOffline } from "../../service/contact";
 import { isOver, runStatus } from "../../words";
+import { CancelDialog } from "./CancelDialog";
 import { ForkDialog } from "./ForkDialog";
+import { MigrateDialog } from "./MigrateDialog";
+import { ReportDialog } from "./ReportDialog";
 import { RerunDialog } from "./RerunDialog";
+import { DeleteRunDialog, RunMenu } from "./RunMenu";
 import { useControl, useEstimate } from "./query";
 
 interface Props {
   detail: RunDetail;
   feed: RunFeed;
   plan: RunPlan | undefined;
+  /** The dialog that is open. */
+  show: string | undefined;
+  onShow: (show: string | undefined) => void;
 }
 
-export function RunHeader({ detail, feed, plan }: Props) {
+export function RunHeader(props: Props) {
+  const { detail, plan } = props;
   const { run, holder } = detail;
   const isUnclaimed = run.status === "running" && (holder ?? null) === null;
   return (
@@ -52,7 +58,7 @@ export function RunHeader({ detail, feed, plan }: Props) {
         ) : null}
         {isUnclaimed ? <span className="muted">no process drives it</span> : null}
         <span className="grow" />
-        <Controls detail={detail} feed={feed} plan={plan} isUnclaimed={isUnclaimed} />
+        <Controls {...props} isUnclaimed={isUnclaimed} />
       </div>
       <Facts detail={detail} plan={plan} />
     </header>
@@ -102,10 +108,9 @@ function Facts({ detail: { run }, plan }: { detail: RunDetail; plan: RunPlan | u
   );
 }
 
-function Controls({ detail: { run }, feed, plan, isUnclaimed }: Props & { isUnclaimed: boolean }) {
+function Controls({ detail: { run }, feed, plan, show, onShow, isUnclaimed }: Props & { isUnclaimed: boolean }) {
   const control = useControl(run.runId);
   const offline = useOffline() ?? (mayUse("run") ? undefined : "The token of this page only reads");
-  const [open, setOpen] = useState<"cancel" | "rerun" | "fork">();
   const isCancelling = run.requested === "cancel";
   const active = feed.timeline.iterations
     .flatMap(attemptsOf)
@@ -120,7 +125,7 @@ function Controls({ detail: { run }, feed, plan, isUnclaimed }: Props & { isUncl
         className={run.status === "failed" ? "is-second" : undefined}
         icon="fork"
         blocked={offline}
-        onClick={() => setOpen("fork")}
+        onClick={() => onShow("fork")}
       >
         Fork
       </Button>
@@ -130,7 +135,7 @@ function Controls({ detail: { run }, feed, plan, isUnclaimed }: Props & { isUncl
           className={run.status === "failed" ? "is-second" : undefined}
           icon="retrying"
           blocked={offline}
-          onClick={() => setOpen("rerun")}
+          onClick={() => onShow("rerun")}
         >
           Rerun
         </Button>
@@ -156,40 +161,50 @@ function Controls({ detail: { run }, feed, plan, isUnclaimed }: Props & { isUncl
               Kill now
             </Button>
           ) : (
-            <Button kind="danger" icon="cancelled" blocked={offline ?? busy} onClick={() => setOpen("cancel")}>
+            <Button kind="danger" icon="cancelled" blocked={offline ?? busy} onClick={() => onShow("cancel")}>
               Cancel
             </Button>
           )}
         </>
       )}
-      {open === "cancel" ? (
-        <Dialog title="Cancel this run?" onClose={() => setOpen(undefined)}>
-          <div className="body">
-            <p>
-              {active === 0
-                ? "No attempt is running."
-                : `${calls} will be told to stop, and killed after a grace period.`}{" "}
-              A run that was cancelled cannot be resumed; it can be rerun.
-            </p>
-          </div>
-          <footer>
-            <span className="grow" />
-            <Button onClick={() => setOpen(undefined)}>Keep it running</Button>
-            <Button
-              kind="danger"
-              blocked={offline}
-              onClick={() => {
-                setOpen(undefined);
-                control.mutate("cancel");
-              }}
-            >
-              Cancel the run
-            </Button>
-          </footer>
-        </Dialog>
-      ) : null}
-      {open === "fork" ? <ForkDialog run={run} plan={plan} onClose={() => setOpen(undefined)} /> : null}
-      {open === "rerun" ? <RerunDialog run={run} plan={plan} onClose={() => setOpen(undefined)} /> : null}
+      <Button icon="more" aria-label="More" title="More" onClick={() => onShow("menu")} />
+      <RunDialog
+        show={show}
+        run={run}
+        plan={plan}
+        calls={active === 0 ? undefined : calls}
+        onCancel={() => control.mutate("cancel")}
+        onShow={onShow}
+      />
     </div>
   );
+}
+
+interface DialogProps extends Pick<Props, "show" | "onShow" | "plan"> {
+  run: RunView;
+  calls: string | undefined;
+  onCancel: () => void;
+}
+
+/** The dialog of the run that the address names. */
+function RunDialog({ show, onShow, run, plan, calls, onCancel }: DialogProps) {
+  const onClose = () => onShow(undefined);
+  switch (show) {
+    case "menu":
+      return <RunMenu run={run} onShow={onShow} onClose={onClose} />;
+    case "cancel":
+      return isOver(run.status) ? null : <CancelDialog calls={calls} onCancel={onCancel} onClose={onClose} />;
+    case "fork":
+      return <ForkDialog run={run} plan={plan} onClose={onClose} />;
+    case "rerun":
+      return <RerunDialog run={run} plan={plan} onClose={onClose} />;
+    case "migrate":
+      return <MigrateDialog run={run} onClose={onClose} />;
+    case "report":
+      return <ReportDialog run={run} plan={plan} onClose={onClose} />;
+    case "delete":
+      return <DeleteRunDialog run={run} onClose={onClose} />;
+    default:
+      return null;
+  }
 }

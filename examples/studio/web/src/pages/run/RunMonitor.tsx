@@ -80,6 +80,9 @@ function Monitor({ detail, feed }: { detail: RunDetail; feed: RunFeed }) {
       }),
     [navigate, to, run.runId],
   );
+  const header = (
+    <RunHeader detail={detail} feed={feed} plan={plan} show={search.show} onShow={(show) => select({ show })} />
+  );
   const graph = (
     <Suspense fallback={<Skeleton rows={6} />}>
       <RunGraph feed={feed} at={search.at} onSelect={selectPlace} />
@@ -112,7 +115,7 @@ function Monitor({ detail, feed }: { detail: RunDetail; feed: RunFeed }) {
     const tab = isDocked ? dock : view === "graph" ? "graph" : "stages";
     return (
       <div className="page run is-narrow">
-        <RunHeader detail={detail} feed={feed} plan={plan} />
+        {header}
         <AttentionBand run={run} feed={feed} plan={plan} onSelect={select} />
         <Tabs
           label="Parts of the run"
@@ -127,7 +130,7 @@ function Monitor({ detail, feed }: { detail: RunDetail; feed: RunFeed }) {
   }
   return (
     <div className="page run">
-      <RunHeader detail={detail} feed={feed} plan={plan} />
+      {header}
       <AttentionBand run={run} feed={feed} plan={plan} onSelect={select} />
       <div className={`run-body${inspector === null ? "" : " has-inspector"}`}>
         <div className="run-left">

@@ -15,6 +15,8 @@ export interface RunSearch {
   kind?: string | undefined;
   level?: string | undefined;
   tab?: string | undefined;
+  /** The dialog that is open: `report`. */
+  show?: string | undefined;
 }
 
 export function useRun(runId: string) {
