@@ -7,7 +7,7 @@ import { expect, test } from "vitest";
 
 import { PHONE, WIDE } from "./browser.ts";
 import { studio, tab } from "./setup.ts";
-import { FLOW, HELLO, LOOP, NIGHTLY, QUOTA, SHIP, SLOW, TYPED } from "./workflows.ts";
+import { FLOW, HELLO, LOOP, NIGHTLY, QUOTA, SHIP, SLOW, TYPED, WRITES } from "./workflows.ts";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 /** Pictures of every page, for people to look at: git ignores them. */
@@ -48,6 +48,11 @@ const PAGES: [name: string, path: string, ready: string][] = [
   ["compare", "/runs/compare?a=n1&b=n2&all=1", ".compare-stage"],
   ["run-cost", "/runs/n1/timeline?dock=cost", ".cost-table"],
   ["run-data", "/runs/s1/timeline?dock=data", ".data, .question"],
+  ["run-changes", "/runs/w1/timeline?dock=changes", ".diff"],
+  ["run-events", "/runs/n1/timeline?dock=events&event=8", ".event-json pre"],
+  ["run-menu", "/runs/n1/timeline?show=menu", "dialog .run-menu"],
+  ["run-report", "/runs/n1/timeline?show=report", "dialog .cost-table"],
+  ["run-migrate", "/runs/s1/timeline?show=migrate", "dialog .plain-lines"],
   ["inbox", "/inbox", "[data-item]"],
 ];
 
@@ -95,7 +100,9 @@ test.each(["light", "dark"] as const)(
       ...TYPED,
       ...FLOW,
       loop: LOOP,
+      writes: WRITES,
     });
+    server.repository();
     await server.run("hello", "h1");
     await server.run("nightly", "n1");
     await server.run("ship", "s1");
@@ -104,10 +111,12 @@ test.each(["light", "dark"] as const)(
     await server.run("nightly", "n2");
     await server.run("flow", "f1");
     await server.run("loop", "o1");
-    for (const run of ["n1", "n2", "f1"]) await server.until(run, "failed");
+    await server.client.start({ id: "writes", runId: "w1", isolated: true });
+    for (const run of ["n1", "n2", "f1", "w1"]) await server.until(run, "failed");
     await server.until("o1", "completed");
     await server.until("s1", "paused");
     await server.until("q1", "paused");
+    server.write("ship", SHIP.replace("echo shipped", "echo sent"));
     const found: string[] = [];
     for (const viewport of [WIDE, PHONE]) {
       const { page, goto, close } = await tab(server, { viewport, colorScheme, reducedMotion: "reduce" });

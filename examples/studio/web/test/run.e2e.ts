@@ -1,8 +1,10 @@
+import { readFileSync } from "node:fs";
+
 import { expect, test } from "vitest";
 
 import { eventually } from "./studio.ts";
 import { studio, tab } from "./setup.ts";
-import { NIGHTLY, ONCE, SHIP, SLOW, TICKS } from "./workflows.ts";
+import { NIGHTLY, ONCE, SHIP, SLOW, TICKS, WRITES } from "./workflows.ts";
 
 test("pause: it is requested until the run is paused, and Resume continues it", async () => {
   const server = await studio({ slow: SLOW });
@@ -68,6 +70,10 @@ test("rerun-node: a failed run says what happened, what was tried, and is rerun 
   await page.getByText("Forked from").waitFor();
   // The stage before it was not called again.
   expect(server.read("collected")).toBe("x\n");
+  await page.locator(".facts").getByRole("link", { name: "r1" }).click();
+  await page.getByText("Continued in").waitFor();
+  await goto("/runs");
+  await page.getByRole("row", { name: /r1/ }).getByText("continued in").waitFor();
 });
 
 test("attempt-logs: every attempt has its failure and its own log", async () => {
@@ -278,4 +284,81 @@ test("unknown-outcome: after a crash in a call a person says whether it happened
   await goto("/runs/r2");
   await page.getByRole("button", { name: "It did not happen, run again" }).click();
   await page.locator(".run-title .status", { hasText: "Completed" }).waitFor();
+});
+
+test("changes: the files that a run has committed, by the nodes that did, with their diff", async () => {
+  const server = await studio({ writes: WRITES, ship: SHIP });
+  server.repository();
+  const { page, goto } = await tab(server);
+  await server.client.start({ id: "writes", runId: "r1", isolated: true });
+  await server.until("r1", "failed");
+  await goto("/runs/r1?dock=changes");
+  const panel = page.getByRole("region", { name: "Changes" });
+  await panel.getByText("2 files in 2 commits on the branch").waitFor();
+  const head = panel.getByRole("columnheader");
+  await head.filter({ hasText: "1/first[0]/run" }).waitFor();
+  await head.filter({ hasText: "1/second[0]/run" }).getByText("failed").waitFor();
+  const row = panel.getByRole("row", { name: /^long.txt/ });
+  await row.getByText("+700 −0").waitFor();
+  expect(await row.getByText("changed").count()).toBe(1);
+  // Long diffs are folded.
+  const long = panel.getByRole("region", { name: "Diff of long.txt" });
+  expect(await long.locator(".diff-line").count()).toBe(500);
+  await long.getByRole("button", { name: "Show 201 more lines of 701" }).click();
+  expect(await long.locator(".diff-line").count()).toBe(701);
+  const read = panel.getByRole("region", { name: "Diff of read.txt" });
+  await panel.getByRole("button", { name: "Side by side" }).click();
+  expect(await read.locator(".diff-pair").allTextContents()).toEqual(["1−old1+new"]);
+  const patch = page.waitForEvent("download");
+  await panel.getByRole("button", { name: "Patch" }).click();
+  expect(readFileSync(await (await patch).path(), "utf8")).toContain("+++ b/long.txt");
+  await server.run("ship", "s1");
+  await goto("/runs/s1?dock=changes");
+  await page.getByText("This run has no worktree of its own").waitFor();
+});
+
+test("events: each has an address, which shows all of its values", async () => {
+  const server = await studio({ nightly: NIGHTLY });
+  const { page, goto } = await tab(server);
+  await server.run("nightly", "r1", { text: "x".repeat(9_000) });
+  await server.until("r1", "failed");
+  const { events } = await server.client.call("workflow:runs:events", { runId: "r1" });
+  const failed = events.findLast((event) => event.type === "attempt_failed")?.seq ?? 0;
+  await goto(`/runs/r1/timeline?dock=events&event=${failed}`);
+  const panel = page.getByRole("region", { name: "Events" });
+  const row = panel.getByRole("row").filter({ hasText: "the checksum does not match" }).first();
+  await row.getByText('"type": "attempt_failed"').waitFor();
+  expect(await panel.getByRole("table").getAttribute("aria-rowcount")).toBe(String(events.length));
+  // The first one is larger than what the stream sends of it.
+  await panel.getByRole("link", { name: "Event 1, open" }).click();
+  await panel.getByText("x".repeat(9_000)).waitFor();
+  await page.waitForURL("**/runs/r1/timeline?dock=events&event=1");
+});
+
+test("migrate: the page says what becomes different and what is in the way, and moves the run", async () => {
+  const server = await studio({ ship: SHIP });
+  const { page, goto } = await tab(server);
+  await server.run("ship", "s1");
+  await server.until("s1", "paused");
+  await goto("/runs/s1?show=migrate");
+  const dialog = page.getByRole("dialog", { name: "Migrate s1" });
+  await dialog.getByText("The run follows the current definition already.").waitFor();
+  await page.keyboard.press("Escape");
+  server.write("ship", SHIP.replace("echo shipped", "echo sent"));
+  await page.getByRole("button", { name: "More", exact: true }).click();
+  await page.getByRole("button", { name: "Migrate to the current definition" }).click();
+  await dialog.getByRole("region", { name: "Differences" }).getByRole("listitem").first().waitFor();
+  await dialog.getByRole("button", { name: "Migrate" }).click();
+  await page.getByText("Moved s1 to the current definition").waitFor();
+  await page.getByRole("button", { name: "Approve, start ship" }).click();
+  await server.until("s1", "completed");
+  const { run } = await server.client.call("workflow:runs:get", { runId: "s1" });
+  expect(run.context.stages["ship"]?.output).toBe("sent");
+  // It has ended, and is deleted.
+  await goto("/runs/s1?show=delete");
+  await page.getByRole("button", { name: "Delete s1" }).click();
+  await page.getByText("Deleted s1").waitFor();
+  await page.waitForURL("**/runs");
+  const { runs } = await server.client.call("workflow:runs:list", {});
+  expect(runs).toEqual([]);
 });

@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from "node:child_process";
+import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { existsSync, mkdtempSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -122,6 +122,16 @@ export class Studio {
   /** The text of a file in the folder that the programs of workflows run in. */
   read(name: string): string {
     return readFileSync(join(this.folder, name), "utf8");
+  }
+
+  /** Makes a repository of that folder, with a file. */
+  repository(): void {
+    const git = (...words: string[]) =>
+      execFileSync("git", ["-c", "user.name=t", "-c", "user.email=t@localhost", ...words], { cwd: this.folder });
+    writeFileSync(join(this.folder, "read.txt"), "old\n");
+    git("init", "--quiet");
+    git("add", "read.txt");
+    git("commit", "--quiet", "--message", "first");
   }
 
   has(name: string): boolean {

@@ -184,3 +184,10 @@ pay:
   on_interrupt: ask
   with: { command: [sh, -c, 'touch "$1"; while [ ! -e go ]; do sleep 0.02; done; echo done', sh, "\${run.id}"] }
 `;
+
+/** Changes files in a worktree of its own: one is long, and the second stage fails. */
+export const WRITES = `
+workflow: { name: Writes, stages: [first, second] }
+first: { provider: command, with: { command: [sh, -c, "seq 700 >long.txt"] } }
+second: { provider: command, with: { command: [sh, -c, "echo new >read.txt; exit 3"] } }
+`;

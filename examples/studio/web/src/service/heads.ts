@@ -18,6 +18,16 @@ export const isDeleted = (runId: string): boolean => deleted.has(runId);
 
 export const allHeads = (): Iterable<RunRecord> => heads.values();
 
+/** The newest run that was forked from another one, of those that the stream has sent. */
+export function continuedIn(runId: string): RunRecord | undefined {
+  let newest: RunRecord | undefined;
+  for (const head of heads.values()) {
+    if (head.forkedFrom !== runId) continue;
+    if (newest === undefined || head.createdAt > newest.createdAt) newest = head;
+  }
+  return newest;
+}
+
 /** Renders again when heads have changed. */
 export function useHeads(): number {
   return useSyncExternalStore(subscribe, () => version);

@@ -10,6 +10,7 @@ import { attemptsOf } from "../../run/rows";
 import type { RunFeed } from "../../run/feed";
 import { mayUse } from "../../service/client";
 import { useOffline } from "../../service/contact";
+import { continuedIn, useHeads } from "../../service/heads";
 import { isOver, runStatus } from "../../words";
 import { CancelDialog } from "./CancelDialog";
 import { ForkDialog } from "./ForkDialog";
@@ -91,6 +92,18 @@ function Facts({ detail: { run }, plan }: { detail: RunDetail; plan: RunPlan | u
       value: (
         <Link to="/runs/$run/timeline" params={{ run: run.forked.from }} className="mono">
           {run.forked.from}
+        </Link>
+      ),
+    });
+  }
+  useHeads();
+  const continued = continuedIn(run.runId);
+  if (continued !== undefined) {
+    facts.push({
+      name: "Continued in",
+      value: (
+        <Link to="/runs/$run/timeline" params={{ run: continued.runId }} className="mono">
+          {continued.runId}
         </Link>
       ),
     });

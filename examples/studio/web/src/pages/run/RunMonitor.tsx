@@ -12,6 +12,7 @@ import { isOver, needsPerson, runStatus } from "../../words";
 import { AttentionBand } from "./AttentionBand";
 import { CostPanel } from "./CostPanel";
 import { DataPanel } from "./DataPanel";
+import { EventsPanel } from "./EventsPanel";
 import { Inspector } from "./Inspector";
 import { LogPanel } from "./LogPanel";
 import { RunHeader } from "./RunHeader";
@@ -20,6 +21,7 @@ import { StageTimeline } from "./StageTimeline";
 import { usePlan, useRun, type RunSearch } from "./query";
 
 const RunGraph = lazy(() => import("./RunGraph").then(({ RunGraph }) => ({ default: RunGraph })));
+const ChangesPanel = lazy(() => import("./ChangesPanel").then(({ ChangesPanel }) => ({ default: ChangesPanel })));
 
 /** A run: what it needs, how far it is, what it writes. */
 export function RunMonitor() {
@@ -98,8 +100,17 @@ function Monitor({ detail, feed }: { detail: RunDetail; feed: RunFeed }) {
     />
   );
   const log = <LogPanel feed={feed} run={run} search={search} onSearch={select} plan={plan} />;
-  const panel = (id: string) =>
-    id === "data" ? <DataPanel run={run} /> : id === "cost" ? <CostPanel run={run} feed={feed} plan={plan} /> : log;
+  const panel = (id: string) => {
+    if (id === "data") return <DataPanel run={run} />;
+    if (id === "cost") return <CostPanel run={run} feed={feed} plan={plan} />;
+    if (id === "events") return <EventsPanel feed={feed} plan={plan} search={search} to={to} />;
+    if (id !== "changes") return log;
+    return (
+      <Suspense fallback={<Skeleton rows={6} />}>
+        <ChangesPanel run={run} feed={feed} />
+      </Suspense>
+    );
+  };
   const inspector =
     search.at === undefined ? null : (
       <Inspector feed={feed} plan={plan} at={search.at} attempt={search.attempt} onSelect={select} />
@@ -107,6 +118,8 @@ function Monitor({ detail, feed }: { detail: RunDetail; feed: RunFeed }) {
   const docks = [
     { id: "log", name: "Log" },
     { id: "data", name: "Data" },
+    { id: "changes", name: "Changes" },
+    { id: "events", name: "Events" },
     { id: "cost", name: "Cost" },
   ];
   const dock = docks.some(({ id }) => id === search.dock) ? (search.dock as string) : "log";

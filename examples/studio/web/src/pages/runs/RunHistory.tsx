@@ -14,6 +14,7 @@ import { Moment, useNow } from "../../parts/Time";
 import { useTitle } from "../../parts/title";
 import { mayUse } from "../../service/client";
 import { useOffline } from "../../service/contact";
+import { allHeads, useHeads } from "../../service/heads";
 import { isOver, isUnclaimed, runStatus } from "../../words";
 import { useWorkflows } from "../workflows/query";
 import { allMatching, freeze, type Frozen } from "./bulk";
@@ -65,18 +66,52 @@ const COLUMNS: Column<RunRecord>[] = [
       return spent === undefined ? "unknown" : <span title={cost(spent)}>{shortCost(spent)}</span>;
     },
   },
-  {
-    name: "Forked from",
-    width: "minmax(90px, 0.8fr)",
-    isEmpty: (run) => !run.forkedFrom,
-    cell: (run) =>
-      run.forkedFrom ? (
-        <Link to="/runs/$run/timeline" params={{ run: run.forkedFrom }} className="ellipsis mono">
-          {run.forkedFrom}
-        </Link>
-      ) : null,
-  },
 ];
+
+/** The column with the runs that a run continues, or that continue it: of those that the page knows. */
+function forks(continued: ReadonlyMap<string, string>): Column<RunRecord> {
+  const link = (run: string) => (
+    <Link to="/runs/$run/timeline" params={{ run }} className="ellipsis mono" title={run}>
+      {run}
+    </Link>
+  );
+  return {
+    name: "Forks",
+    width: "minmax(110px, 1.2fr)",
+    isEmpty: (run) => !run.forkedFrom && !continued.has(run.runId),
+    cell: (run) => {
+      const next = continued.get(run.runId);
+      return (
+        <span className="forks">
+          {run.forkedFrom ? (
+            <span className="two">
+              <span className="muted small">from</span>
+              {link(run.forkedFrom)}
+            </span>
+          ) : null}
+          {next === undefined ? null : (
+            <span className="two">
+              <span className="muted small">continued in</span>
+              {link(next)}
+            </span>
+          )}
+        </span>
+      );
+    },
+  };
+}
+
+/** The newest fork of each run, of the runs that the page knows. */
+function useForks(rows: RunRecord[]): ReadonlyMap<string, string> {
+  const version = useHeads();
+  return useMemo(() => {
+    const known = [...allHeads(), ...rows].filter((run) => run.forkedFrom);
+    known.sort((a, b) => a.createdAt.localeCompare(b.createdAt));
+    return new Map(known.map((run) => [run.forkedFrom ?? "", run.runId]));
+    // Heads are kept outside of the component: their version says that they have changed.
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+  }, [rows, version]);
+}
 
 function RunStatusCell({ run }: { run: RunRecord }) {
   return (
@@ -119,7 +154,8 @@ export function RunHistory() {
     }
     had.current = hasChosen;
   }, [hasChosen]);
-  const columns = useMemo(() => [selection(chosen, choose), ...COLUMNS], [chosen]);
+  const continued = useForks(rows);
+  const columns = useMemo(() => [selection(chosen, choose), ...COLUMNS, forks(continued)], [chosen, continued]);
   return (
     <div className="page">
       <header className="page-head">
