@@ -25,6 +25,7 @@ mod book;
 pub mod faulty;
 pub mod inline;
 pub mod log;
+#[cfg(feature = "processes")]
 pub mod model_api;
 pub mod play;
 pub mod reference;
@@ -34,4 +35,5 @@ pub mod scripted;
 pub mod shelf;
 pub mod sim;
 pub mod simulation;
+#[cfg(feature = "processes")]
 pub mod worker;

@@ -28,12 +28,23 @@ struct Row {
     outcome: Outcome,
 }
 
-#[derive(Clone, Copy, PartialEq)]
 enum Outcome {
     Passed,
-    Failed,
+    /// With the error.
+    Failed(String),
     Installed,
     Skipped,
+}
+
+impl Outcome {
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed(_) => "FAILED",
+            Self::Installed => "installed",
+            Self::Skipped => "skipped",
+        }
+    }
 }
 
 /// Runs the requested steps, and fails if one of them does.
@@ -53,9 +64,14 @@ pub(crate) fn run(options: &Options) -> ExitCode {
             break;
         }
     }
-    let count = |outcome| rows.iter().filter(|row| row.outcome == outcome).count();
-    let (passed, failed) = (count(Outcome::Passed), count(Outcome::Failed));
-    let skipped = count(Outcome::Skipped);
+    let count = |outcome: &str| rows.iter().filter(|row| row.outcome.word() == outcome).count();
+    let (passed, failed, skipped) = (count("passed"), count("FAILED"), count("skipped"));
+    // Again, as what the later steps printed is long.
+    for row in &rows {
+        if let Outcome::Failed(error) = &row.outcome {
+            println!("\n=== {} failed: {error}", row.what);
+        }
+    }
     print_table(&rows, steps.len() - passed - failed - skipped);
     println!("\nsteps: {passed} passed, {failed} failed, {skipped} skipped");
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -84,25 +100,20 @@ fn run_step(step: &Step, rows: &mut Vec<Row>) -> bool {
         (_, result) => match result.and_then(|()| (step.check)()) {
             Ok(()) => Outcome::Passed,
             Err(error) => {
-                println!("{}: {error:#}", step.name);
-                Outcome::Failed
+                println!("{}: FAILED", step.name);
+                Outcome::Failed(format!("{error:#}"))
             }
         },
     };
+    let failed = matches!(outcome, Outcome::Failed(_));
     rows.push(Row { what: step.name.to_owned(), took: started.elapsed(), outcome });
-    outcome != Outcome::Failed
+    !failed
 }
 
 fn print_table(rows: &[Row], not_run: usize) {
     println!("\n{:16} {:>8}", "step", "seconds");
     for row in rows {
-        let outcome = match row.outcome {
-            Outcome::Passed => "passed",
-            Outcome::Failed => "FAILED",
-            Outcome::Installed => "installed",
-            Outcome::Skipped => "skipped",
-        };
-        println!("{:16} {:8.1}  {outcome}", row.what, row.took.as_secs_f64());
+        println!("{:16} {:8.1}  {}", row.what, row.took.as_secs_f64(), row.outcome.word());
     }
     let total: Duration = rows.iter().map(|row| row.took).sum();
     println!("{:16} {:8.1}", "total", total.as_secs_f64());

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 
 use crate::tools::{DENY, EXTERNAL_TYPES, FUZZ, HACK, MACHETE, MDBOOK, NEXTEST, Tool};
-use crate::workspace::{cargo, libraries, line, run};
+use crate::workspace::{cargo, libraries, line, run, run_showing};
 use crate::{clients, examples, schemathesis, studio};
 
 /// One step of CI.
@@ -229,7 +229,8 @@ fn features() -> Result<()> {
 
 /// Plays whole engines in a simulated world, and reports the first seed that violates a rule.
 pub(crate) fn simulate(seeds: u64, from: u64, keep_going: bool) -> Result<()> {
-    let mut sim = cargo(&["run", "--quiet", "--release", "--package", "workflow-tests"]);
+    let mut sim =
+        cargo(&["run", "--quiet", "--release", "--package", "workflow-tests", "--no-default-features"]);
     sim.args(["--bin", "simulate", "--", "--seeds", &seeds.to_string(), "--from", &from.to_string()]);
     run(sim.args(keep_going.then_some("--keep-going")))
 }
@@ -256,7 +257,10 @@ fn fuzz() -> Result<()> {
             fuzz.arg(corpus);
         }
         fuzz.args(["--", "-verbosity=0", "-print_final_stats=1"]);
-        run(fuzz.args(*arguments))?;
+        // Without the dictionary that it recommends, which is longer than the output of all other steps.
+        let is_said =
+            |line: &str| line.starts_with("stat::") || line.contains("Compiling") || line.contains("error");
+        run_showing(fuzz.args(*arguments), is_said)?;
     }
     Ok(())
 }

@@ -1,9 +1,14 @@
 //! The root of the workspace, and how a task runs cargo in it.
 
+use std::collections::VecDeque;
 use std::env;
 use std::ffi::OsString;
+use std::io::{self, BufRead as _, BufReader, IsTerminal as _, Read};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
@@ -35,17 +40,88 @@ pub(crate) fn search_path() -> OsString {
     env::join_paths(folders).unwrap_or(others)
 }
 
-/// Runs a command to its end.
+/// How many of the last lines of a command's output its error contains.
+const LAST_LINES: usize = 60;
+
+/// Runs a command to its end, and shows its output.
 ///
 /// # Errors
 ///
-/// If it cannot be started, or does not exit with success.
+/// If it cannot be started, or does not exit with success. Where the output is not shown in a terminal, the error
+/// contains its last lines: what follows may be long.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let line = line(command);
     println!("$ {line}");
-    let status = command.status().with_context(|| format!("cannot start `{line}`"))?;
-    ensure!(status.success(), "`{line}` exited with {status}");
+    if io::stdout().is_terminal() {
+        let status = command.status().with_context(|| format!("cannot start `{line}`"))?;
+        ensure!(status.success(), "`{line}` exited with {status}");
+        return Ok(());
+    }
+    let (status, last) = watch(command, |output| println!("{output}"))?;
+    ensure!(status.success(), "`{line}` exited with {status}; the end of its output:\n{last}");
     Ok(())
+}
+
+/// Runs a command to its end, and shows only those lines of its output that are chosen.
+///
+/// # Errors
+///
+/// If it cannot be started, or does not exit with success: then with its last lines.
+pub(crate) fn run_showing(command: &mut Command, chosen: fn(&str) -> bool) -> Result<()> {
+    let line = line(command);
+    println!("$ {line}");
+    let show = |output: &str| {
+        if chosen(output) {
+            println!("{output}");
+        }
+    };
+    let (status, last) = watch(command, show)?;
+    ensure!(status.success(), "`{line}` exited with {status}; the end of its output:\n{last}");
+    Ok(())
+}
+
+/// Runs a command to its end, passes on each line of its output, and returns the last ones.
+fn watch(command: &mut Command, mut show: impl FnMut(&str)) -> Result<(ExitStatus, String)> {
+    let line = line(command);
+    let (reader, writer) = io::pipe().context("cannot make a pipe")?;
+    let child = command.stdout(writer.try_clone()?).stderr(writer).spawn();
+    // The command has the pipe's other end, too, and the output would not end.
+    command.stdout(Stdio::inherit()).stderr(Stdio::inherit());
+    let mut child = child.with_context(|| format!("cannot start `{line}`"))?;
+    let (sender, lines) = mpsc::channel();
+    thread::spawn(move || read_lines(reader, &sender));
+    let mut last = VecDeque::new();
+    let mut exited = None;
+    loop {
+        match lines.recv_timeout(Duration::from_millis(200)) {
+            Ok(output) => {
+                show(&output);
+                last.push_back(output);
+                if last.len() > LAST_LINES {
+                    last.pop_front();
+                }
+            }
+            Err(mpsc::RecvTimeoutError::Disconnected) => {
+                let status = child.wait().with_context(|| format!("cannot wait for `{line}`"))?;
+                return Ok((status, Vec::from(last).join("\n")));
+            }
+            // What the command started may keep the pipe open after it has exited.
+            Err(mpsc::RecvTimeoutError::Timeout) => match exited {
+                Some(status) => return Ok((status, Vec::from(last).join("\n"))),
+                None => exited = child.try_wait().with_context(|| format!("cannot wait for `{line}`"))?,
+            },
+        }
+    }
+}
+
+/// Sends each line, until the output ends or nobody receives them.
+fn read_lines(output: impl Read, lines: &mpsc::Sender<String>) {
+    for line in BufReader::new(output).split(b'\n') {
+        let Ok(line) = line else { return };
+        if lines.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
+            return;
+        }
+    }
 }
 
 /// The libraries of the workspace: the packages under `crates/`.

@@ -106,7 +106,7 @@ test("budgets: a log of 1,000,000 lines", { timeout: 180_000 }, async () => {
   const { page, goto } = await tab(server);
   await server.run("lines", "r1", { lines: 1 });
   await server.until("r1", "completed");
-  store.writeLog("r1", 1_000_000, (number) => `line ${number}`);
+  await store.writeLog("r1", 1_000_000, (number) => `line ${number}`);
   await goto("/runs/r1");
   const lines = page.getByRole("log");
   await page.locator(".log-line").first().waitFor();

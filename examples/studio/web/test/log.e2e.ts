@@ -112,7 +112,7 @@ test(
     const { page, goto } = await tab(server);
     await server.run("lines", "r1", { lines: 1 });
     await server.until("r1", "completed");
-    store.writeLog("r1", 1_000_000, (number) => (number % 1_000 === 0 ? `Needle ${number}` : `line ${number}`));
+    await store.writeLog("r1", 1_000_000, (number) => (number % 1_000 === 0 ? `Needle ${number}` : `line ${number}`));
     const found = await server.client.call("workflow:runs:logs", { runId: "r1", limit: 1, counted: true });
     await goto("/runs/r1");
     const lines = page.getByRole("log");
