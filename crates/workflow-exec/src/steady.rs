@@ -46,15 +46,19 @@ impl Steady {
 
     /// The time now, and what [`elapsed`](Self::elapsed) is then.
     pub(crate) fn both(&self) -> (Timestamp, Duration) {
-        let shown = self.read();
-        (shown.at, shown.elapsed)
+        // Nothing of the host's is called under the lock.
+        let monotonic = self.clock.monotonic();
+        match monotonic.and_then(|elapsed| Some((self.soon_after(elapsed)?, elapsed))) {
+            Some(shown) => shown,
+            None => self.read(monotonic),
+        }
     }
 
     /// The time since some moment before, by a clock that is not set.
     pub(crate) fn elapsed(&self) -> Duration {
         match self.clock.monotonic() {
             Some(elapsed) => elapsed,
-            None => self.read().elapsed,
+            None => self.read(None).1,
         }
     }
 
@@ -63,12 +67,9 @@ impl Steady {
         self.clock.monotonic()
     }
 
-    fn read(&self) -> Shown {
-        // Nothing of the host's is called under the lock.
-        let monotonic = self.clock.monotonic();
-        if let Some(shown) = monotonic.and_then(|elapsed| self.soon_after(elapsed)) {
-            return shown;
-        }
+    /// Reads the host's clock. Not inlined: it is rarely read, see [`FRESH`].
+    #[inline(never)]
+    fn read(&self, monotonic: Option<Duration>) -> (Timestamp, Duration) {
         let clock = self.clock.now();
         let mut shown = self.shown();
         let next = if let Some(last) = *shown {
@@ -78,22 +79,22 @@ impl Steady {
             Shown { at: clock, elapsed, read: elapsed, ahead: SignedDuration::ZERO }
         };
         *shown = Some(next);
-        next
+        (next.at, next.elapsed)
     }
 
     /// The time when the monotonic clock shows `elapsed`, soon after the host's clock was read.
-    fn soon_after(&self, elapsed: Duration) -> Option<Shown> {
+    fn soon_after(&self, elapsed: Duration) -> Option<Timestamp> {
         let mut shown = self.shown();
-        let last = (*shown)?;
+        let last = shown.as_mut()?;
         let passed = elapsed.checked_sub(last.elapsed)?;
         if elapsed.saturating_sub(last.read) >= FRESH {
             return None;
         }
+        // Less than a second passed.
         let passed = SignedDuration::from_nanos(i64::from(passed.subsec_nanos()));
-        let at = Timestamp::from_duration(last.at.as_duration().checked_add(passed)?).ok()?;
-        let next = Shown { at, elapsed, ..last };
-        *shown = Some(next);
-        Some(next)
+        last.at = Timestamp::from_duration(last.at.as_duration().checked_add(passed)?).ok()?;
+        last.elapsed = elapsed;
+        Some(last.at)
     }
 
     fn shown(&self) -> MutexGuard<'_, Option<Shown>> {

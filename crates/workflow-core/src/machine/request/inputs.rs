@@ -35,7 +35,7 @@ fn values_of(
     scope: &RunScope<'_>,
     path: &NodePath,
 ) -> Result<Vec<Value>, Failure> {
-    let mut inputs = Vec::new();
+    let mut inputs = Vec::with_capacity(call.inputs.len());
     let mut told = Vec::new();
     if let Some(role) = role {
         for (number, input) in role.inputs.iter().enumerate() {
