@@ -251,6 +251,8 @@ pub(crate) enum Command {
         /// The run.
         run: RunRef,
     },
+    /// Show all runs on a full screen, live: open one, answer what it asks, pause, resume or cancel it. Drives no run.
+    Top,
     /// Print a report of a run: what it did, what failed and why, what to do next, what it used.
     Report(ReportArgs),
     /// Compare two runs: their status, times, usage, stages, variables and definitions, and the first point where they differ.

@@ -10,6 +10,7 @@
 //! - [`browser`] opens the studio's page in the user's browser.
 //! - [`display`] shows the progress of runs, from a thread of its own; [`words`] puts what a run waits for and used into
 //!   words.
+//! - [`mod@top`] shows all runs of a store on a full screen; [`said`] checks what a person answers.
 //! - [`init`] reaps orphans when the program is the first process of a container.
 //! - [`failed`] formats failures; [`exit`] and [`error`] map the result of a command to its exit code and message.
 //!
@@ -34,11 +35,13 @@ mod prices;
 mod print;
 mod private;
 mod reference;
+mod said;
 mod secrets;
 mod signals;
 mod source;
 mod store_url;
 mod text;
+mod top;
 mod trust;
 mod words;
 

@@ -2,6 +2,7 @@
 //! [`harmless`], because it may repeat what providers, files and stores hold.
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::{Mutex, PoisonError};
 
 use console::{Alignment, measure_text_width, pad_str};
 use serde::Serialize;
@@ -67,10 +68,33 @@ pub(crate) fn failed(error: &io::Error) -> bool {
 
 /// Prints lines for a person on standard error. A failure to do so cannot be reported and is ignored.
 pub(crate) fn to_stderr(text: &str) {
-    let mut out = io::stderr().lock();
-    for line in text.lines() {
-        let _ = writeln!(out, "{}", harmless(line));
+    text.lines().for_each(line_to_stderr);
+}
+
+fn line_to_stderr(line: &str) {
+    let line = harmless(line);
+    match HELD.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+        Some(held) if held.len() < MOST_HELD => held.push(line),
+        // There are enough already to tell what is wrong.
+        Some(_) => {}
+        None => drop(writeln!(io::stderr().lock(), "{line}")),
     }
+}
+
+/// The lines for standard error, while a full screen is shown on the terminal.
+static HELD: Mutex<Option<Vec<String>>> = Mutex::new(None);
+/// How many lines are kept.
+const MOST_HELD: usize = 100;
+
+/// Keeps what is printed on standard error back: it would be written over a full screen.
+pub(crate) fn hold() {
+    HELD.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default();
+}
+
+/// Prints what was kept back.
+pub(crate) fn release() {
+    let held = HELD.lock().unwrap_or_else(PoisonError::into_inner).take();
+    held.iter().flatten().for_each(|line| line_to_stderr(line));
 }
 
 /// Writes log lines to standard error, one event per line.
@@ -82,7 +106,7 @@ impl io::Write for Log {
     /// another event.
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(event);
-        let _ = writeln!(io::stderr().lock(), "{}", harmless(text.strip_suffix('\n').unwrap_or(&text)));
+        line_to_stderr(text.strip_suffix('\n').unwrap_or(&text));
         Ok(event.len())
     }
 

@@ -55,7 +55,7 @@ pub(crate) async fn resume(place: &Place, json: bool, run: &RunRef) -> Result<Ex
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Sends a control request to a run. `None` if it is recorded, and the driver has not decided within [`PATIENCE`].
-pub(super) async fn send<O>(host: &Host, run: &RunId, request: O) -> Result<Option<RunView>, Error>
+pub(crate) async fn send<O>(host: &Host, run: &RunId, request: O) -> Result<Option<RunView>, Error>
 where
     O: Operation<Response = ControlResult>,
 {

@@ -2,7 +2,7 @@
 
 mod answer;
 mod compare;
-mod control;
+pub(crate) mod control;
 mod definitions;
 mod delete;
 mod diff;
@@ -28,6 +28,7 @@ mod show;
 mod studio;
 mod system;
 mod templates;
+mod top;
 mod transfer;
 mod watch;
 mod worker;
@@ -111,6 +112,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Error> {
             Command::Watch { run } => watch::watch(&place()?, json, run).await,
             Command::Report(args) => report::report(&place()?, json, args).await,
             Command::Compare { run, other } => compare::compare(&place()?, json, run, other).await,
+            Command::Top => top::top(&place()?, json),
             Command::Pause { run } => control::pause(&place()?, json, run).await,
             Command::Cancel { run } => control::cancel(&place()?, json, run).await,
             Command::Resume { run, detach: true } => control::resume(&place()?, json, run).await,

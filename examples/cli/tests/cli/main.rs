@@ -42,6 +42,7 @@ mod studio;
 mod suspending;
 mod templates;
 mod terminal;
+mod top;
 mod trust;
 mod unwritable;
 mod waiting;

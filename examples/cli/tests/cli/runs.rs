@@ -298,6 +298,7 @@ fn help_names_the_exit_codes_and_where_secrets_come_from() {
       events       List the events of a run, with the numbers for `fork --at`
       logs         Show the output of the programs and agents that a run called
       watch        Show the progress of a run until it ends, whichever process drives it. Ctrl-C stops only the display
+      top          Show all runs on a full screen, live: open one, answer what it asks, pause, resume or cancel it. Drives no run
       report       Print a report of a run: what it did, what failed and why, what to do next, what it used
       compare      Compare two runs: their status, times, usage, stages, variables and definitions, and the first point where they differ
       pause        Pause a run: it starts no new calls, and is paused when its current calls have ended
