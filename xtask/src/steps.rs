@@ -3,11 +3,12 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
 use crate::tools::{DENY, EXTERNAL_TYPES, FUZZ, HACK, MACHETE, MDBOOK, NEXTEST, Tool};
-use crate::workspace::{cargo, libraries, line, run, run_showing};
+use crate::workspace::{cargo, install, libraries, line, run, run_showing};
 use crate::{clients, examples, schemathesis, studio};
 
 /// One step of CI.
@@ -176,7 +177,16 @@ fn advisories() -> Result<()> {
 }
 
 fn test() -> Result<()> {
+    install_tmux()?;
     run(&mut cargo(&["nextest", "run", "--workspace", "--all-features", "--profile", "ci"]))
+}
+
+/// Installs the terminal of the tests of `workflow top` where it is missing.
+fn install_tmux() -> Result<()> {
+    if Command::new("tmux").arg("-V").output().is_ok() {
+        return Ok(());
+    }
+    install(&["tmux"]).context("the tests of `workflow top` need tmux: `apt-get install tmux`")
 }
 
 fn doctest() -> Result<()> {

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::workspace::{cargo, root, run};
+use crate::workspace::{cargo, install, root, run};
 
 /// The browser of the tests, as Debian installs it.
 const BROWSER: &str = "/usr/bin/chromium";
@@ -18,25 +18,13 @@ fn npm(arguments: &[&str]) -> Command {
     command
 }
 
-/// Installs the browser where it is missing, which needs Debian and root.
+/// Installs the browser where it is missing.
 fn install_browser() -> Result<()> {
     if Path::new(BROWSER).exists() {
         return Ok(());
     }
-    let install = || {
-        run(Command::new("apt-get").args(["update", "--quiet"]))?;
-        let mut install = Command::new("apt-get");
-        install.args([
-            "install",
-            "--yes",
-            "--quiet",
-            "--no-install-recommends",
-            "chromium",
-            "fonts-dejavu-core",
-        ]);
-        run(install.env("DEBIAN_FRONTEND", "noninteractive"))
-    };
-    install().with_context(|| format!("the tests of the studio need {BROWSER}: `apt-get install chromium`"))
+    install(&["chromium", "fonts-dejavu-core"])
+        .with_context(|| format!("the tests of the studio need {BROWSER}: `apt-get install chromium`"))
 }
 
 /// Fails if the page that was built just now differs from the committed one.

@@ -114,7 +114,7 @@ fn watch(command: &mut Command, mut show: impl FnMut(&str)) -> Result<(ExitStatu
     }
 }
 
-/// Sends each line, until the output ends or nobody receives them.
+/// Sends each line, until the output ends or the receiver is dropped.
 fn read_lines(output: impl Read, lines: &mpsc::Sender<String>) {
     for line in BufReader::new(output).split(b'\n') {
         let Ok(line) = line else { return };
@@ -122,6 +122,18 @@ fn read_lines(output: impl Read, lines: &mpsc::Sender<String>) {
             return;
         }
     }
+}
+
+/// Installs packages of Debian, which needs root.
+///
+/// # Errors
+///
+/// If that is not possible.
+pub(crate) fn install(packages: &[&str]) -> Result<()> {
+    run(Command::new("apt-get").args(["update", "--quiet"]))?;
+    let mut install = Command::new("apt-get");
+    install.args(["install", "--yes", "--quiet", "--no-install-recommends"]).args(packages);
+    run(install.env("DEBIAN_FRONTEND", "noninteractive"))
 }
 
 /// The libraries of the workspace: the packages under `crates/`.
