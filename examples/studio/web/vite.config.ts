@@ -29,6 +29,8 @@ export default defineConfig({
   },
   server: {
     host: "127.0.0.1",
+    // The client and the colours that reports have as well are outside of this folder.
+    fs: { allow: [fileURLToPath(new URL("../../../", import.meta.url))] },
     proxy: {
       "/api": {
         target: server,

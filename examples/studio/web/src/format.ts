@@ -75,10 +75,25 @@ export function bytes(number: number): string {
   return `${(number / 1_000_000).toFixed(1)} MB`;
 }
 
+export type Zone = "local" | "utc";
+
+let zone: Zone = "local";
+
+/** Shows all times in this zone from now on. */
+export function setZone(next: Zone): void {
+  zone = next;
+}
+
+export const isUtc = (): boolean => zone === "utc";
+
+/** Of a time its fields in the zone that is shown, as those of UTC. */
+function shown(at: number): Date {
+  return new Date(isUtc() ? at : at - new Date(at).getTimezoneOffset() * MINUTE);
+}
+
 /** `14:02:07`. */
 export function clock(at: number): string {
-  const date = new Date(at);
-  return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+  return shown(at).toISOString().slice(11, 19);
 }
 
 /** `14:02:07.123`. */
@@ -90,19 +105,19 @@ const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "
 
 /** `14:02` today, `29 Nov 14:02` in this year, `29 Nov 2025 14:02`. */
 export function moment(at: number, now: number): string {
-  const [date, today] = [new Date(at), new Date(now)];
-  const time = `${two(date.getHours())}:${two(date.getMinutes())}`;
-  if (date.toDateString() === today.toDateString()) return time;
-  const year = date.getFullYear() === today.getFullYear() ? "" : ` ${date.getFullYear()}`;
-  return `${date.getDate()} ${MONTHS[date.getMonth()] ?? ""}${year} ${time}`;
+  const [date, today] = [shown(at), shown(now)];
+  const time = clock(at).slice(0, 5);
+  if (date.toISOString().slice(0, 10) === today.toISOString().slice(0, 10)) return time;
+  const year = date.getUTCFullYear() === today.getUTCFullYear() ? "" : ` ${date.getUTCFullYear()}`;
+  return `${date.getUTCDate()} ${MONTHS[date.getUTCMonth()] ?? ""}${year} ${time}`;
 }
 
 /** `29 Nov 2026 14:02:07 +01:00`: for titles. */
 export function fullTime(at: number): string {
-  const date = new Date(at);
-  const offset = -date.getTimezoneOffset();
-  const zone = `${offset < 0 ? "-" : "+"}${two(Math.floor(Math.abs(offset) / 60))}:${two(Math.abs(offset) % 60)}`;
-  return `${date.getDate()} ${MONTHS[date.getMonth()] ?? ""} ${date.getFullYear()} ${clock(at)} ${zone}`;
+  const date = shown(at);
+  const offset = isUtc() ? 0 : -new Date(at).getTimezoneOffset();
+  const away = `${offset < 0 ? "-" : "+"}${two(Math.floor(Math.abs(offset) / 60))}:${two(Math.abs(offset) % 60)}`;
+  return `${date.getUTCDate()} ${MONTHS[date.getUTCMonth()] ?? ""} ${date.getUTCFullYear()} ${clock(at)} ${away}`;
 }
 
 function two(number: number): string {

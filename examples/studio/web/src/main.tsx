@@ -6,6 +6,8 @@ import { createRoot } from "react-dom/client";
 import { greet, queries } from "./service/client";
 import { connect } from "./service/heads";
 import { router } from "./shell/router";
+import "./shell/settings";
+import "../../../../crates/workflow-service/src/report/tokens.css";
 import "./styles/tokens.css";
 import "./styles/base.css";
 import "./styles/controls.css";

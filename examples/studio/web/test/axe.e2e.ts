@@ -53,6 +53,11 @@ const PAGES: [name: string, path: string, ready: string][] = [
   ["run-menu", "/runs/n1/timeline?show=menu", "dialog .run-menu"],
   ["run-report", "/runs/n1/timeline?show=report", "dialog .cost-table"],
   ["run-migrate", "/runs/s1/timeline?show=migrate", "dialog .plain-lines"],
+  ["settings", "/settings/appearance", ".choices"],
+  ["settings-keys", "/settings/keys", ".keys-list"],
+  ["settings-doctor", "/settings/doctor", ".facts"],
+  ["settings-stores", "/settings/stores", ".cost-table"],
+  ["settings-workers", "/settings/workers", ".cost-table"],
   ["inbox", "/inbox", "[data-item]"],
 ];
 
@@ -75,6 +80,14 @@ const DIALOGS: [name: string, open: (page: Page) => Promise<void>, on: string][]
       await page.locator("dialog .bulk-names").first().waitFor();
     },
     "runs",
+  ],
+  [
+    "palette",
+    async (page) => {
+      await page.keyboard.press("Control+k");
+      await page.getByRole("dialog", { name: "Actions" }).getByRole("option").nth(8).waitFor();
+    },
+    "run-running",
   ],
   [
     "run-fork",

@@ -26,6 +26,8 @@ export class Live {
   #collected: Message[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isHidden = false;
+  /** Whether this is the hidden page that keeps heads. */
+  #isKeeper = false;
   #isOffline = false;
 
   constructor(client: Client) {
@@ -34,19 +36,42 @@ export class Live {
 
   start(): void {
     let hiding: ReturnType<typeof setTimeout> | undefined;
+    let shown: AbortController | undefined;
     document.addEventListener("visibilitychange", () => {
       clearTimeout(hiding);
       if (document.visibilityState === "hidden") {
         hiding = setTimeout(() => {
           this.#isHidden = true;
           this.#stop?.abort();
+          shown = new AbortController();
+          void this.#keepHeads(shown.signal);
         }, HIDDEN);
       } else if (this.#isHidden) {
         this.#isHidden = false;
+        shown?.abort();
         this.reopen();
       }
     });
     this.reopen();
+  }
+
+  /** Of the pages that are hidden, one after the other has a stream of heads: for the count in the title. */
+  async #keepHeads(shown: AbortSignal): Promise<void> {
+    const locks = (navigator as { locks?: LockManager }).locks;
+    const keep = () =>
+      new Promise<void>((resolve) => {
+        if (shown.aborted) return resolve();
+        shown.addEventListener("abort", () => resolve());
+        this.#isKeeper = true;
+        this.reopen();
+      });
+    try {
+      await locks?.request("workflow-studio-hidden", { signal: shown }, keep);
+    } catch (failure) {
+      if (!shown.aborted) throw failure;
+    } finally {
+      this.#isKeeper = false;
+    }
   }
 
   /** Takes the heads of all runs from now on: at first those of all that have not ended and of the newest others. */
@@ -76,7 +101,7 @@ export class Live {
   reopen(): void {
     this.#stop?.abort();
     this.#flush();
-    if (this.#isHidden || this.#isOffline) return;
+    if ((this.#isHidden && !this.#isKeeper) || this.#isOffline) return;
     const stop = new AbortController();
     this.#stop = stop;
     // Several followers that come and go at once share one stream.
@@ -98,7 +123,8 @@ export class Live {
     const signal = AbortSignal.any([stop.signal, over]);
     // What has come is what the next request continues from.
     this.#flush();
-    const runs = this.#followers.map(({ runId, after, afterOutput }) => ({
+    const followers = this.#isHidden ? [] : this.#followers;
+    const runs = followers.map(({ runId, after, afterOutput }) => ({
       runId,
       after,
       ...(afterOutput === undefined ? {} : { afterOutput }),

@@ -1,11 +1,13 @@
 import { Dialog } from "../parts/Dialog";
 
 const KEYS: [keys: string[], what: string][] = [
+  [["Ctrl+K"], "every action, by its name"],
   [["?"], "these keys"],
   [["/"], "search the page"],
   [["g", "i"], "Inbox"],
   [["g", "w"], "Workflows"],
   [["g", "r"], "Runs"],
+  [["g", "s"], "Settings"],
   [["j"], "the next row; k the one before; Enter opens it"],
   [["["], "the attempt before; ] the next one, of what is selected in the timeline"],
   [["."], "the next failure in the timeline"],
@@ -22,19 +24,25 @@ export function KeysHelp({ onClose }: { onClose: () => void }) {
   return (
     <Dialog title="Keys" onClose={onClose}>
       <div className="body">
-        <dl className="keys-list">
-          {KEYS.map(([keys, what]) => (
-            <div key={what} style={{ display: "contents" }}>
-              <dt>
-                {keys.map((key) => (
-                  <kbd key={key}>{key}</kbd>
-                ))}
-              </dt>
-              <dd>{what}</dd>
-            </div>
-          ))}
-        </dl>
+        <KeysList />
       </div>
     </Dialog>
+  );
+}
+
+export function KeysList() {
+  return (
+    <dl className="keys-list">
+      {KEYS.map(([keys, what]) => (
+        <div key={what} style={{ display: "contents" }}>
+          <dt>
+            {keys.map((key) => (
+              <kbd key={key}>{key}</kbd>
+            ))}
+          </dt>
+          <dd>{what}</dd>
+        </div>
+      ))}
+    </dl>
   );
 }

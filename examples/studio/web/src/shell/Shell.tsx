@@ -1,5 +1,5 @@
 import { Link, Outlet, useNavigate } from "@tanstack/react-router";
-import { useCallback, useEffect, useState } from "react";
+import { lazy, Suspense, useCallback, useEffect, useState } from "react";
 
 import { Button } from "../parts/Button";
 import { Icon } from "../parts/Icon";
@@ -8,14 +8,20 @@ import { contact, useContact } from "../service/contact";
 import { clock } from "../format";
 import { closeToast, notice, useNotices } from "./notices";
 import { useKeys } from "./keys";
-import { KeysHelp } from "./KeysHelp";
+import { useNotify } from "./notify";
+
+const KeysHelp = lazy(() => import("./KeysHelp").then(({ KeysHelp }) => ({ default: KeysHelp })));
+const Palette = lazy(() => import("./Palette").then(({ Palette }) => ({ default: Palette })));
 
 export function Shell() {
   const { state, at } = useContact();
   const { notice: said } = useNotices();
   const [isHelp, setHelp] = useState(false);
+  const [isPalette, setPalette] = useState(false);
   const help = useCallback(() => setHelp(true), []);
-  useKeys(help);
+  const palette = useCallback(() => setPalette(true), []);
+  useKeys(help, palette);
+  useNotify();
   if (state === "unauthenticated") return <NoToken />;
   return (
     <div className={`shell${state === "offline" ? " is-offline" : ""}`}>
@@ -36,7 +42,10 @@ export function Shell() {
         <Outlet />
       </main>
       <Said />
-      {isHelp ? <KeysHelp onClose={() => setHelp(false)} /> : null}
+      <Suspense>
+        {isHelp ? <KeysHelp onClose={() => setHelp(false)} /> : null}
+        {isPalette ? <Palette onHelp={help} onClose={() => setPalette(false)} /> : null}
+      </Suspense>
     </div>
   );
 }
@@ -70,6 +79,7 @@ function Rail() {
     { to: "/inbox", name: "Inbox", icon: "inbox", count: waiting },
     { to: "/workflows", name: "Workflows", icon: "workflows", count: 0 },
     { to: "/runs", name: "Runs", icon: "runs", count: 0 },
+    { to: "/settings", name: "Settings", icon: "settings", count: 0 },
   ] as const;
   const words = { connecting: "Connecting", online: "Connected", offline: "Offline", unauthenticated: "Refused" };
   return (

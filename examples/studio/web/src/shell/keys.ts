@@ -1,7 +1,9 @@
 import { useNavigate } from "@tanstack/react-router";
 import { useEffect } from "react";
 
-const PAGES: Record<string, string> = { i: "/inbox", w: "/workflows", r: "/runs" };
+import { currentSettings } from "./settings";
+
+const PAGES: Record<string, string> = { i: "/inbox", w: "/workflows", r: "/runs", s: "/settings/appearance" };
 
 /** Whether a key is meant for a field or a dialog. */
 export function isTyping(event: KeyboardEvent): boolean {
@@ -10,13 +12,25 @@ export function isTyping(event: KeyboardEvent): boolean {
   return isField || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]") !== null;
 }
 
-/** `?` says what the keys do, `/` focuses the search of the page, `j` and `k` move through its rows, `g` and a letter open a page. */
-export function useKeys(onHelp: () => void): void {
+/** Whether a key without Ctrl is meant for the page: such keys can be turned off. */
+export const isForPage = (event: KeyboardEvent): boolean => currentSettings().singleKeys && !isTyping(event);
+
+/**
+ * Ctrl+K opens the palette. `?` says what the keys do, `/` focuses the search of the page, `j` and `k` move through its
+ * rows, `g` and a letter open a page.
+ */
+export function useKeys(onHelp: () => void, onPalette: () => void): void {
   const navigate = useNavigate();
   useEffect(() => {
     let isGoing = false;
     const press = (event: KeyboardEvent) => {
-      if (isTyping(event)) return;
+      if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k" && !event.shiftKey && !event.altKey) {
+        if (document.querySelector("dialog[open]") !== null) return;
+        event.preventDefault();
+        onPalette();
+        return;
+      }
+      if (!isForPage(event)) return;
       if (isGoing) {
         isGoing = false;
         const to = PAGES[event.key];
@@ -35,7 +49,7 @@ export function useKeys(onHelp: () => void): void {
     };
     document.addEventListener("keydown", press);
     return () => document.removeEventListener("keydown", press);
-  }, [navigate, onHelp]);
+  }, [navigate, onHelp, onPalette]);
 }
 
 function moveFocus(by: 1 | -1): void {

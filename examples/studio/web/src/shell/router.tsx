@@ -11,7 +11,6 @@ import { useEffect, useState } from "react";
 
 import { parseQuery, writeQuery } from "../address";
 import { Inbox } from "../pages/inbox/Inbox";
-import { RunHistory } from "../pages/runs/RunHistory";
 import { Workflows } from "../pages/workflows/Workflows";
 import { nearestPage } from "./nearest";
 import { notice } from "./notices";
@@ -40,7 +39,18 @@ const routes = root.addChildren([
     lazyRouteComponent(() => import("../pages/editor/Editor"), "Editor"),
   ),
   page("$", NotFound),
-  page("/runs", RunHistory),
+  page(
+    "/runs",
+    lazyRouteComponent(() => import("../pages/runs/RunHistory"), "RunHistory"),
+  ),
+  page(
+    "/settings",
+    lazyRouteComponent(() => import("../pages/settings/Settings"), "Settings"),
+  ),
+  page(
+    "/settings/$tab",
+    lazyRouteComponent(() => import("../pages/settings/Settings"), "Settings"),
+  ),
   page(
     "/runs/compare",
     lazyRouteComponent(() => import("../pages/runs/CompareRuns"), "CompareRuns"),

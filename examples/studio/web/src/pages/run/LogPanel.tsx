@@ -15,7 +15,7 @@ import { EVERYTHING, type RunFeed } from "../../run/feed";
 import { eventLevel } from "../../run/eventWords";
 import { client } from "../../service/client";
 import { useOffline } from "../../service/contact";
-import { isTyping } from "../../shell/keys";
+import { isForPage } from "../../shell/keys";
 import { isOver, lineKind } from "../../words";
 import { LogLines, type Goal } from "./LogLines";
 import type { RunSearch } from "./query";
@@ -56,7 +56,7 @@ export function LogPanel({ feed, run, search, onSearch, plan }: Props) {
 
   useEffect(() => {
     const press = (event: KeyboardEvent) => {
-      if (isTyping(event)) return;
+      if (!isForPage(event)) return;
       if (event.key === "f") follow((is) => !is);
       if (event.key === "w") wrap((is) => !is);
       if (event.key === "t") showTime((is) => !is);

@@ -8,16 +8,15 @@ import { useNow } from "../../parts/Time";
 import { copyText } from "../../parts/copy";
 import { attemptsOf } from "../../run/rows";
 import type { RunFeed } from "../../run/feed";
-import { mayUse } from "../../service/client";
-import { useOffline } from "../../service/contact";
 import { continuedIn, useHeads } from "../../service/heads";
+import { useActions } from "../../shell/actions";
 import { isOver, runStatus } from "../../words";
 import { CancelDialog } from "./CancelDialog";
 import { ForkDialog } from "./ForkDialog";
 import { MigrateDialog } from "./MigrateDialog";
 import { ReportDialog } from "./ReportDialog";
 import { RerunDialog } from "./RerunDialog";
-import { DeleteRunDialog, RunMenu } from "./RunMenu";
+import { DeleteRunDialog, RunMenu, useReadOnly, useUndeletable } from "./RunMenu";
 import { useControl, useEstimate } from "./query";
 
 interface Props {
@@ -123,7 +122,8 @@ function Facts({ detail: { run }, plan }: { detail: RunDetail; plan: RunPlan | u
 
 function Controls({ detail: { run }, feed, plan, show, onShow, isUnclaimed }: Props & { isUnclaimed: boolean }) {
   const control = useControl(run.runId);
-  const offline = useOffline() ?? (mayUse("run") ? undefined : "The token of this page only reads");
+  const offline = useReadOnly();
+  const undeletable = useUndeletable(run);
   const isCancelling = run.requested === "cancel";
   const active = feed.timeline.iterations
     .flatMap(attemptsOf)
@@ -132,6 +132,25 @@ function Controls({ detail: { run }, feed, plan, show, onShow, isUnclaimed }: Pr
   const busy = control.isPending ? "The request is being sent" : undefined;
   const isPaused = run.status === "paused" && run.wait?.reason === "pause";
   const mayResume = isPaused || isUnclaimed || (run.status === "paused" && run.wait?.reason === "crashes");
+  const over = isOver(run.status) ? "The run has ended" : undefined;
+  useActions([
+    { name: "Report of this run", run: () => onShow("report"), blocked: offline },
+    { name: "Rerun this run", run: () => onShow("rerun"), blocked: offline },
+    { name: "Fork this run", run: () => onShow("fork"), blocked: offline },
+    { name: "Migrate this run to the current definition", run: () => onShow("migrate"), blocked: offline ?? over },
+    {
+      name: "Resume this run",
+      run: () => control.mutate("resume"),
+      blocked: offline ?? busy ?? (mayResume ? undefined : "It is not paused"),
+    },
+    {
+      name: "Pause this run",
+      run: () => control.mutate("pause"),
+      blocked: offline ?? busy ?? (run.status === "running" && !isUnclaimed ? undefined : "No process runs it"),
+    },
+    { name: "Cancel this run", run: () => onShow("cancel"), blocked: offline ?? over },
+    { name: "Delete this run", run: () => onShow("delete"), blocked: undeletable },
+  ]);
   return (
     <div className="controls">
       <Button

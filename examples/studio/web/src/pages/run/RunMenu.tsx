@@ -24,7 +24,7 @@ export function useReadOnly(): string | undefined {
 /** Why a run cannot be deleted, if so. */
 export function useUndeletable(run: RunView): string | undefined {
   const offline = useOffline() ?? (mayUse("admin") ? undefined : "The token of this page does not allow deleting");
-  return offline ?? (isOver(run.status) ? undefined : "A run that has not ended cannot be deleted: cancel it first");
+  return offline ?? (isOver(run.status) ? undefined : "It has not ended");
 }
 
 /** What else can be done with a run. */

@@ -7,6 +7,7 @@ import { useNarrow } from "../../parts/narrow";
 import { useTitle } from "../../parts/title";
 import { useRunFeed, type RunFeed } from "../../run/feed";
 import { codeOf } from "../../service/client";
+import { useActions } from "../../shell/actions";
 import { alertNow, announce, notice } from "../../shell/notices";
 import { isOver, needsPerson, runStatus } from "../../words";
 import { AttentionBand } from "./AttentionBand";
@@ -122,6 +123,14 @@ function Monitor({ detail, feed }: { detail: RunDetail; feed: RunFeed }) {
     { id: "events", name: "Events" },
     { id: "cost", name: "Cost" },
   ];
+  useActions([
+    { name: "Show the timeline", run: () => show("timeline") },
+    { name: "Show the graph", run: () => show("graph") },
+    ...docks.map(({ id, name }) => ({
+      name: `Show ${name.toLowerCase()} of this run`,
+      run: () => select({ tab: undefined, dock: id }),
+    })),
+  ]);
   const dock = docks.some(({ id }) => id === search.dock) ? (search.dock as string) : "log";
   if (isNarrow) {
     const isDocked = search.dock !== undefined && search.tab === undefined;

@@ -8,7 +8,7 @@ import { useNow } from "../../parts/Time";
 import { bars, costOf, rows, ticks, type Bar, type Row } from "../../run/rows";
 import type { RunFeed } from "../../run/feed";
 import type { Item } from "../../run/timeline";
-import { isTyping } from "../../shell/keys";
+import { isForPage } from "../../shell/keys";
 import { stageStatus } from "../../words";
 
 interface Props {
@@ -67,7 +67,7 @@ export function StageTimeline({ feed, plan, at, attempt, onSelect }: Props) {
 
   useEffect(() => {
     const press = (event: KeyboardEvent) => {
-      if (isTyping(event)) return;
+      if (!isForPage(event)) return;
       if (event.key === ".") {
         const order = [...found.keys()].map((n) => (n + active + 1) % found.length);
         const next = order.find((n) => found[n]?.item.status === "failed");

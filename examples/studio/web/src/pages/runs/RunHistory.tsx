@@ -15,6 +15,7 @@ import { useTitle } from "../../parts/title";
 import { mayUse } from "../../service/client";
 import { useOffline } from "../../service/contact";
 import { allHeads, useHeads } from "../../service/heads";
+import { useActions } from "../../shell/actions";
 import { isOver, isUnclaimed, runStatus } from "../../words";
 import { useWorkflows } from "../workflows/query";
 import { allMatching, freeze, type Frozen } from "./bulk";
@@ -144,6 +145,12 @@ export function RunHistory() {
   const isFiltered = Object.values(search).some(Boolean);
   const names = new Set(workflows.data?.workflows.map((workflow) => workflow.id) ?? []);
   if (search.workflow) names.add(search.workflow);
+  const clear = () => void navigate({ to: "/runs", search: {}, replace: true });
+  useActions([
+    { name: "Clear the filter", run: clear, blocked: isFiltered ? undefined : "Nothing is filtered" },
+    { name: "Show active runs", run: () => set({ status: "pending,running,paused" }) },
+    { name: "Show failed runs", run: () => set({ status: "failed" }) },
+  ]);
   const [chosen, choose] = useState<ReadonlyMap<string, RunRecord>>(new Map());
   // The control that deleted them goes with the last of the chosen runs.
   const hasChosen = chosen.size > 0;
@@ -231,7 +238,7 @@ export function RunHistory() {
           </label>
         </FilterBox>
         {isFiltered ? (
-          <Button kind="plain" icon="close" onClick={() => void navigate({ to: "/runs", search: {}, replace: true })}>
+          <Button kind="plain" icon="close" onClick={clear}>
             Clear
           </Button>
         ) : null}
@@ -246,7 +253,7 @@ export function RunHistory() {
       ) : rows.length === 0 ? (
         isFiltered ? (
           <Empty text="No run matches the filter.">
-            <Button onClick={() => void navigate({ to: "/runs", search: {}, replace: true })}>Clear the filter</Button>
+            <Button onClick={clear}>Clear the filter</Button>
           </Empty>
         ) : (
           <Empty text="Nothing has run yet.">

@@ -2,6 +2,7 @@ import { useInfiniteQuery } from "@tanstack/react-query";
 import { useEffect, useMemo, useState } from "react";
 import type { ListRuns, RunRecord, RunStatus, WaitReason } from "workflow-client";
 
+import { isUtc } from "../../format";
 import { client, queries } from "../../service/client";
 import { allHeads, headOf, isDeleted, useHeads } from "../../service/heads";
 
@@ -24,8 +25,8 @@ export function request(search: RunsSearch): ListRuns {
   if (search.status) list.statuses = search.status.split(",") as RunStatus[];
   if (search.wait) list.waits = search.wait.split(",") as WaitReason[];
   if (search.q) list.text = search.q;
-  // Days of this zone: from the start of one to the end of the other.
-  const day = (text: string) => new Date(`${text}T00:00:00`).getTime();
+  // Days of the zone that is shown: from the start of one to the end of the other.
+  const day = (text: string) => new Date(`${text}T00:00:00${isUtc() ? "Z" : ""}`).getTime();
   if (search.from && !Number.isNaN(day(search.from))) list.from = new Date(day(search.from)).toISOString();
   if (search.to && !Number.isNaN(day(search.to))) list.to = new Date(day(search.to) + DAY).toISOString();
   return list;

@@ -15,6 +15,7 @@ import { useTitle } from "../../parts/title";
 import { client, mayUse, queries } from "../../service/client";
 import { useOffline } from "../../service/contact";
 import { headOf, useHeads } from "../../service/heads";
+import { useActions } from "../../shell/actions";
 import { runStatus } from "../../words";
 import { ImportDialog } from "./ImportDialog";
 import { useWorkflows } from "./query";
@@ -160,6 +161,12 @@ export function Workflows() {
   const rows = select(all, search);
   const chosen = all.find((workflow) => workflow.id === menu);
   const isFiltered = Boolean(search.q || search.status);
+  const blocked = useOffline() ?? (mayUse("edit") ? undefined : "The token of this page does not allow changes");
+  useActions([
+    { name: "New workflow from a template", run: () => setNew(true), blocked },
+    { name: "Import a workflow", run: () => setImport(true), blocked },
+    ...all.map(({ id, name }) => ({ name: `More for workflow ${name ?? id}`, run: () => setMenu(id) })),
+  ]);
   return (
     <div className="page">
       <header className="page-head">
