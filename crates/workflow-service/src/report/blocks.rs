@@ -45,20 +45,11 @@ pub(super) enum Span {
     Badge(Badge),
 }
 
-/// A word for how something ended, and whether that is good.
-#[derive(Debug, Clone)]
+/// A word for how something ended, and the tone of its colour, as `tokens.css` names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Badge {
     pub word: String,
-    pub mood: Mood,
-}
-
-/// Whether something is as it should be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mood {
-    Good,
-    Bad,
-    Open,
-    Neutral,
+    pub tone: &'static str,
 }
 
 /// Words of the report itself.

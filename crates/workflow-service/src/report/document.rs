@@ -6,9 +6,10 @@ use serde_json::Value;
 use workflow_core::bundle::ProviderMap;
 use workflow_core::event::BudgetLimit;
 use workflow_core::failure::Failure;
-use workflow_core::status::{RunStatus, StageStatus, WaitReason};
+use workflow_core::status::{StageStatus, WaitReason};
 
-use super::blocks::{Badge, Block, Column, Mood, Span, at, code, column, number, plain, prose};
+use super::badges::{of_run, of_stage};
+use super::blocks::{Badge, Block, Column, Span, at, code, column, number, plain, prose};
 use super::explain;
 use super::model::{
     AfterFailure, AttemptOutcome, Excerpt, Report, ReportAttempt, ReportBudget, ReportCall, ReportFailure,
@@ -51,7 +52,7 @@ const TAIL: usize = 2_000;
 
 /// The document.
 pub(super) fn blocks(report: &Report) -> Vec<Block> {
-    let mut blocks = vec![Block::Title(vec![plain("Run "), code(&report.run_id)], of_run(report.status))];
+    let mut blocks = vec![Block::Title(vec![plain("Run "), code(&report.run_id)], of_run(report))];
     what_happened(report, &mut blocks);
     if !report.next.is_empty() {
         blocks.push(Block::Section("What to do next", "next"));
@@ -103,7 +104,7 @@ fn what_happened(report: &Report, blocks: &mut Vec<Block>) {
         workflow.extend([plain(" – "), code(name)]);
     }
     facts.push(("Workflow", workflow));
-    facts.push(("Status", vec![Span::Badge(of_run(report.status))]));
+    facts.push(("Status", vec![Span::Badge(of_run(report))]));
     facts.push(("Created", vec![at(report.created_at)]));
     for (name, time) in [("Started", report.started_at), ("Ended", report.ended_at)] {
         facts.extend(time.map(|time| (name, vec![at(time)])));
@@ -171,12 +172,12 @@ fn failed(report: &Report, failure: &ReportFailure, blocks: &mut Vec<Block>) {
         .stages
         .iter()
         .find(|pass| pass.iteration == failure.iteration && failure.stage.as_ref() == Some(&pass.stage));
-    let (word, mood) = match (failure.recovered, pass.is_some_and(|pass| pass.continued)) {
-        (true, _) => ("succeeded later", Mood::Good),
-        (false, true) => ("failed, and the run continued", Mood::Bad),
-        (false, false) => ("failed", Mood::Bad),
+    let (word, tone) = match (failure.recovered, pass.is_some_and(|pass| pass.continued)) {
+        (true, _) => ("Succeeded later", "completed"),
+        (false, true) => ("Failed, and the run continued", "failed"),
+        (false, false) => ("Failed", "failed"),
     };
-    let badge = Badge { word: word.to_owned(), mood };
+    let badge = Badge { word: word.to_owned(), tone };
     let mut heading = match &failure.stage {
         Some(stage) => vec![plain("Stage "), code(stage)],
         None => vec![plain("The run")],
@@ -517,27 +518,4 @@ fn said(reason: WaitReason, answer: &Excerpt) -> String {
 
 fn cut(excerpt: &Excerpt) -> String {
     if excerpt.truncated { format!("{}\n[…]", excerpt.text) } else { excerpt.text.clone() }
-}
-
-fn of_run(status: RunStatus) -> Badge {
-    let mood = match status {
-        RunStatus::Completed => Mood::Good,
-        RunStatus::Failed => Mood::Bad,
-        RunStatus::Paused | RunStatus::Running => Mood::Open,
-        RunStatus::Pending | RunStatus::Cancelled => Mood::Neutral,
-    };
-    let word = if status == RunStatus::Paused { "waiting".to_owned() } else { status.to_string() };
-    Badge { word, mood }
-}
-
-fn of_stage(status: StageStatus) -> Badge {
-    let mood = match status {
-        StageStatus::Completed => Mood::Good,
-        StageStatus::Failed => Mood::Bad,
-        StageStatus::Running | StageStatus::Retrying | StageStatus::Waiting | StageStatus::Queued => {
-            Mood::Open
-        }
-        StageStatus::Pending | StageStatus::Skipped | StageStatus::Cancelled => Mood::Neutral,
-    };
-    Badge { word: status.to_string(), mood }
 }

@@ -2,15 +2,15 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::blocks::{Badge, Block, Column, Mood, Span};
+use super::blocks::{Badge, Block, Column, Span};
 use super::words::time;
 use crate::text::{harmless, harmless_lines};
 
-/// For screens, light and dark, and for paper.
-pub(super) const STYLE: &str = include_str!("style.css");
+/// For screens, light and dark, and for paper. The studio has the colours of `tokens.css` as well.
+pub(super) const STYLE: &str = concat!(include_str!("tokens.css"), include_str!("style.css"));
 
 /// Nothing is loaded and nothing is executed; of styles only [`STYLE`] has an effect, which the hash names.
-pub(super) const POLICY: &str = "default-src 'none'; style-src 'sha256-zStLEUUWpQxOR2UBzW/PvRmSk/HwedxUhwTdRPHDRCc='; base-uri 'none'; form-action 'none'";
+pub(super) const POLICY: &str = "default-src 'none'; style-src 'sha256-NsqIZaU8HjU0Ncep/gBb7ASyzsEeVEdDje078Yg7j3w='; base-uri 'none'; form-action 'none'";
 
 /// The document as a page of HTML that loads nothing and executes nothing. All texts are escaped by the templates.
 pub(super) fn render(title: &str, blocks: &[Block]) -> String {
@@ -117,11 +117,5 @@ fn line(spans: &[Span]) -> Markup {
 }
 
 fn mark(badge: &Badge) -> Markup {
-    let mood = match badge.mood {
-        Mood::Good => "good",
-        Mood::Bad => "bad",
-        Mood::Open => "open",
-        Mood::Neutral => "neutral",
-    };
-    html! { span.badge.(mood) { (harmless(&badge.word)) } }
+    html! { span.badge.{ "tone-" (badge.tone) } { (harmless(&badge.word)) } }
 }

@@ -4,6 +4,7 @@
 //! report. `document` makes blocks of it, of which `markdown` and `html` make a text.
 
 mod advice;
+mod badges;
 mod blocks;
 mod calls;
 mod collect;

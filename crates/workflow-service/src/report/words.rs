@@ -21,15 +21,15 @@ pub(super) fn time(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
-/// `350 ms`, `12.3 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`.
+/// `350 ms`, `12.3 s`, `3 m 05 s`, `2 h 07 m`, `3 d 04 h`.
 pub(super) fn duration(ms: u64) -> String {
     let (s, min, h) = (ms / 1_000, ms / 60_000, ms / 3_600_000);
     match ms {
         0..1_000 => format!("{ms} ms"),
         1_000..60_000 => format!("{s}.{} s", ms % 1_000 / 100),
-        60_000..3_600_000 => format!("{min} min {} s", s % 60),
-        3_600_000..86_400_000 => format!("{h} h {} min", min % 60),
-        _ => format!("{} d {} h", h / 24, h % 24),
+        60_000..3_600_000 => format!("{min} m {:02} s", s % 60),
+        3_600_000..86_400_000 => format!("{h} h {:02} m", min % 60),
+        _ => format!("{} d {:02} h", h / 24, h % 24),
     }
 }
 
@@ -41,28 +41,42 @@ pub(crate) fn count(number: impl Into<u64>, what: &str) -> String {
     }
 }
 
-/// The known cost, and of how many attempts it is not known.
+/// The cost: `$0.42`, `≥ $0.42, 3 of 8 calls unpriced`, `unknown`; `–` where nothing was called.
 pub(super) fn cost(spent: &Spent) -> String {
-    known(spent.cost_usd.map(dollars), spent.unpriced, spent.attempts)
-}
-
-/// The known tokens, and of how many attempts they are not known.
-pub(super) fn tokens(spent: &Spent) -> String {
-    known(spent.tokens.map(grouped), spent.uncounted, spent.attempts)
-}
-
-fn known(value: Option<String>, unknown: u64, attempts: u64) -> String {
-    match value {
-        _ if attempts == 0 => "–".to_owned(),
+    match spent.cost_usd.map(dollars) {
+        _ if spent.attempts == 0 => "–".to_owned(),
         None => "unknown".to_owned(),
-        Some(value) if unknown == 0 => value,
-        Some(value) => format!("{value} + unknown for {}", count(unknown, "attempt")),
+        Some(cost) if spent.unpriced == 0 => cost,
+        Some(cost) => {
+            let (unpriced, attempts) = (grouped(spent.unpriced), count(spent.attempts, "call"));
+            format!("≥ {cost}, {unpriced} of {attempts} unpriced")
+        }
     }
 }
 
-/// `$1.2345`, `$12.50`.
+/// The tokens: `12,340`, `≥ 12,340`, `unknown`; `–` where nothing was called.
+pub(super) fn tokens(spent: &Spent) -> String {
+    match spent.tokens.map(grouped) {
+        _ if spent.attempts == 0 => "–".to_owned(),
+        None => "unknown".to_owned(),
+        Some(tokens) if spent.uncounted == 0 => tokens,
+        Some(tokens) => format!("≥ {tokens}"),
+    }
+}
+
+/// `$0.0042`, `$0.42`, `$12.50`, `$1,234.50`.
 pub(super) fn dollars(amount: f64) -> String {
-    if amount == 0.0 || amount >= 10.0 { format!("${amount:.2}") } else { format!("${amount:.4}") }
+    if amount == 0.0 || amount >= 0.1 {
+        let text = format!("{amount:.2}");
+        let (whole, cents) = text.split_once('.').unwrap_or((&text, "00"));
+        return format!("${}.{cents}", whole.parse().map_or_else(|_| whole.to_owned(), grouped));
+    }
+    if amount < 0.000_1 {
+        return "< $0.0001".to_owned();
+    }
+    let text = format!("{amount:.4}");
+    let short = text.strip_suffix('0').unwrap_or(&text);
+    format!("${}", short.strip_suffix('0').unwrap_or(short))
 }
 
 /// `1,234,567`.
@@ -96,37 +110,41 @@ pub(super) fn digest(value: &impl Hash) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use serde_json::Value;
+
     use super::*;
 
-    #[test]
-    fn durations_and_amounts_are_short() {
-        for (ms, text) in [
-            (0, "0 ms"),
-            (999, "999 ms"),
-            (1_050, "1.0 s"),
-            (59_999, "59.9 s"),
-            (200_000, "3 min 20 s"),
-            (7_500_000, "2 h 5 min"),
-            (273_600_000, "3 d 4 h"),
-        ] {
-            assert_eq!(duration(ms), text);
-        }
-        assert_eq!(
-            (count(1_u64, "call"), count(1_234_567_u64, "call")),
-            ("1 call".into(), "1,234,567 calls".into())
-        );
-        assert_eq!([0.0, 0.01234, 12.5].map(dollars), ["$0.00", "$0.0123", "$12.50"]);
+    /// How the studio and reports show the same statuses and numbers.
+    pub(in crate::report) fn shown() -> Value {
+        serde_json::from_str(include_str!("shown.json")).unwrap()
     }
 
     #[test]
-    fn what_is_not_known_is_not_zero() {
-        let mut spent = Spent::default();
-        assert_eq!(cost(&spent), "–");
-        spent.add(None, 5);
-        assert_eq!((cost(&spent), tokens(&spent)), ("unknown".into(), "unknown".into()));
-        spent.cost_usd = Some(0.5);
-        assert_eq!(cost(&spent), "$0.5000 + unknown for 1 attempt");
+    fn numbers_are_shown_as_in_the_studio() {
+        let shown = shown();
+        let cases = |name: &str| shown[name].as_array().unwrap().clone();
+        for case in cases("durations") {
+            assert_eq!(duration(case[0].as_u64().unwrap()), case[1], "{case}");
+        }
+        for case in cases("dollars") {
+            assert_eq!(dollars(case[0].as_f64().unwrap()), case[1], "{case}");
+        }
+        for case in cases("counted") {
+            assert_eq!(count(case[0].as_u64().unwrap(), "call"), case[1], "{case}");
+        }
+        for case in cases("spent") {
+            let spent: Spent = serde_json::from_value(case["spent"].clone()).unwrap();
+            assert_eq!(
+                (&cost(&spent), &tokens(&spent)),
+                (&text(&case["cost"]), &text(&case["tokens"])),
+                "{case}"
+            );
+        }
+    }
+
+    fn text(value: &Value) -> String {
+        value.as_str().unwrap().to_owned()
     }
 
     #[test]
