@@ -11,7 +11,7 @@ export type GraphFormat = "mermaid" | "dot" | "svg";
 /**
  * The type of a variable.
  */
-export type VariableType = "string" | "number" | "boolean" | "array";
+export type VariableType = "string" | "number" | "integer" | "boolean" | "array" | "object";
 /**
  * How several values become one.
  */
@@ -2044,7 +2044,7 @@ export interface ListInputs {
  */
 export interface InputList {
   /**
-   * The variables, by name.
+   * The variables: those that the workflow declares in their order, or else by name.
    */
   inputs: Input[];
   /**
@@ -2061,9 +2061,13 @@ export interface Input {
    */
   name: string;
   /**
-   * The type, where a role declares it; otherwise any value will do.
+   * The type, where the workflow or a role declares it; otherwise any value will do.
    */
   type: VariableType | null;
+  /**
+   * The only values that it may have; absent where any value of the type will do.
+   */
+  enum?: unknown[];
   /**
    * Whether a run needs it.
    */
@@ -5690,6 +5694,12 @@ export interface Workflow {
    */
   description?: string | null;
   /**
+   * The variables that a run is given when it starts, where they are declared: a run is then given no others.
+   */
+  inputs?: {
+    [k: string]: WorkflowInput;
+  } | null;
+  /**
    * The loop, where there is one.
    */
   loop?: LoopSpec | null;
@@ -5703,4 +5713,34 @@ export interface Workflow {
   stages: {
     [k: string]: Stage;
   };
+}
+/**
+ * An input of a workflow: a variable that a run is given when it starts.
+ */
+export interface WorkflowInput {
+  /**
+   * The type of the value; default: `string`.
+   */
+  type?: VariableType;
+  /**
+   * The only values that it may have.
+   */
+  enum?: unknown[];
+  /**
+   * Whether a run does not start without it; default: true where it has no `default`.
+   */
+  required?: boolean | null;
+  /**
+   * The value where the run is given none.
+   */
+  default?: unknown;
+  /**
+   * What it is for.
+   */
+  description?: string | null;
+  /**
+   * Whether it is a secret of the host, which calls name as `${secrets.NAME}`. It is not given when the run starts,
+   * and it is not stored.
+   */
+  secret?: boolean;
 }

@@ -14,7 +14,7 @@ use serde_json::{Map, Number, Value, json};
 use workflow_core::definition::edit;
 use workflow_core::definition::{
     self, Budget, Diagnostic, Exhausted, Lane, LoopSpec, Mode, OnFailure, OnInterrupt, OutputFormat,
-    ParallelStrategy, Period, SessionMode, Stage, Workflow,
+    ParallelStrategy, Period, SessionMode, Stage, VariableType, Workflow, WorkflowInput,
 };
 use workflow_core::ids::StageId;
 
@@ -215,19 +215,51 @@ fn stage() -> impl Strategy<Value = Stage> {
     })
 }
 
+/// An input, with a default of its type or none.
+fn input() -> impl Strategy<Value = WorkflowInput> {
+    let kinds = [
+        (VariableType::String, json!("a")),
+        (VariableType::Number, json!(1.5)),
+        (VariableType::Integer, json!(2)),
+        (VariableType::Boolean, json!(true)),
+        (VariableType::Array, json!([1, "b"])),
+        (VariableType::Object, json!({ "a": [null] })),
+    ];
+    let kind = select(kinds.to_vec());
+    (kind, any::<bool>(), any::<bool>(), option::of(text())).prop_map(
+        |((kind, value), has_default, is_choice, description)| WorkflowInput {
+            choices: if is_choice { vec![value.clone()] } else { Vec::new() },
+            required: (!has_default && is_choice).then_some(false),
+            default: has_default.then_some(value),
+            description,
+            ..WorkflowInput::new(kind)
+        },
+    )
+}
+
 fn workflow() -> impl Strategy<Value = Workflow> {
     let name = "(?s).{2,100}".prop_map(|name| name.replace("${", "--"));
     let stages = btree_map(id().prop_map(|id| StageId::new(id).unwrap()), stage(), 1..4);
     let repeat = option::of((1u32..=20, any::<bool>(), any::<bool>()));
-    (id(), name, option::of(text()), option::of(budget()), stages, repeat).prop_map(
-        |(id, name, description, budget, stages, repeat): (_, _, _, _, BTreeMap<_, _>, _)| {
+    let inputs = option::of(btree_map(id(), input(), 0..4));
+    (id(), name, option::of(text()), inputs, option::of(budget()), stages, repeat).prop_map(
+        |(id, name, description, inputs, budget, stages, repeat): (
+            _,
+            _,
+            _,
+            Option<BTreeMap<_, _>>,
+            _,
+            BTreeMap<_, _>,
+            _,
+        )| {
+            let inputs = inputs.map(|inputs| inputs.into_iter().collect());
             let stages: IndexMap<StageId, Stage> = stages.into_iter().collect();
             let repeat = repeat.map(|(max_iters, falls_back, completes)| LoopSpec {
                 fallback_next_stage: stages.keys().last().filter(|_| falls_back).cloned(),
                 on_exhausted: if completes { Exhausted::Complete } else { Exhausted::Fail },
                 ..LoopSpec::new(max_iters, "$.done == true")
             });
-            Workflow { id: id.parse().unwrap(), name, description, repeat, budget, stages }
+            Workflow { id: id.parse().unwrap(), name, description, inputs, repeat, budget, stages }
         },
     )
 }

@@ -1,9 +1,11 @@
 //! Random workflows, their graphs and the events of their runs.
 
+use std::sync::Arc;
+
 use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 use workflow_core::bundle::Bundle;
-use workflow_core::definition::{self, Defaults, Workflow};
+use workflow_core::definition::{self, Defaults, VariableType, Workflow, WorkflowInput};
 
 use super::case::Case;
 use super::chance::Chance;
@@ -68,7 +70,42 @@ pub fn generate(seed: u64) -> Case {
     if chance.percent(12) {
         case.deaths = (0..=chance.below(3)).map(|_| chance.next() % 24).collect();
     }
+    inputs(&mut case);
     case
+}
+
+/// Some workflows declare their inputs, and leave some of the variables to defaults.
+fn inputs(case: &mut Case) {
+    let chance = &mut Chance::of(case.seed, "inputs");
+    if !chance.percent(25) {
+        return;
+    }
+    let mut inputs = IndexMap::new();
+    for (name, value) in std::mem::take(&mut case.vars) {
+        let kind = match value {
+            Value::Bool(_) => VariableType::Boolean,
+            Value::Number(_) => VariableType::Integer,
+            Value::Array(_) => VariableType::Array,
+            Value::Object(_) => VariableType::Object,
+            Value::Null | Value::String(_) => VariableType::String,
+        };
+        let mut input = WorkflowInput::new(kind);
+        if chance.percent(50) {
+            input.default = Some(value);
+        } else {
+            case.vars.insert(name.clone(), value);
+        }
+        inputs.insert(name, input);
+    }
+    // What is named and not given: most of it is written by a stage or a node.
+    let definition = serde_json::to_string(&*case.bundle).unwrap();
+    for rest in definition.split("vars.").skip(1) {
+        let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+        let name = rest.split(|c| !is_part(c)).next().unwrap_or_default();
+        let optional = WorkflowInput { required: Some(false), ..WorkflowInput::default() };
+        inputs.entry(name.trim_end_matches('-').to_owned()).or_insert(optional);
+    }
+    Arc::make_mut(&mut case.bundle).workflow.inputs = Some(inputs);
 }
 
 /// Some runs, stages and nodes have budgets; small ones, so that they are used up.

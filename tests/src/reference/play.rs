@@ -56,7 +56,7 @@ pub fn play(case: &Case, plan: &Plan) -> Played {
     let vars = case.vars.iter().map(|(name, value)| (name.clone(), Data::new(value))).collect();
     let created = RunCreated {
         run: run.clone(),
-        vars,
+        vars: plan.start_variables(vars),
         labels: BTreeMap::new(),
         on_failure: case.on_failure,
         interactive: case.interactive,

@@ -529,7 +529,7 @@ fn new_run(setup: &RunSetup, now: Timestamp) -> NewRun {
     let vars = setup.case.vars.iter().map(|(name, value)| (name.clone(), Data::new(value))).collect();
     let created = RunCreated {
         run: id.clone(),
-        vars,
+        vars: plan.start_variables(vars),
         labels: BTreeMap::new(),
         on_failure: setup.case.on_failure,
         interactive: setup.case.interactive,

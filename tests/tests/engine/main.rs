@@ -17,6 +17,7 @@ mod deaths;
 mod failing;
 mod forking;
 mod host;
+mod inputs;
 mod items;
 mod labels;
 mod leases;

@@ -38,7 +38,7 @@ mod report;
 mod resolve;
 mod yaml;
 
-pub(crate) use check::{NodeNames, arms, needs};
+pub(crate) use check::{NodeNames, arms, needs, uses};
 pub(crate) use model::{AssignmentsFile, NotificationsFile, WorkflowFile};
 
 pub use crate::role::{Role, Variable, VariableType};
@@ -52,7 +52,7 @@ pub use model::{
     Diagnostics, Exhausted, ExportNode, ForeachNode, GraphNode, InvalidDuration, Lane, LoopSpec, Mode, Node,
     NoticeKind, Notifications, NotifyChannel, NotifyTarget, OnFailure, OnInterrupt, OutputFormat,
     ParallelStrategy, Period, Profile, ReduceNode, ReduceStrategy, RunNode, SessionMode, Severity,
-    SourceRange, Stage, Workflow, calls_of, roles_of,
+    SourceRange, Stage, Workflow, WorkflowInput, calls_of, roles_of,
 };
 pub use parse::{ParsedProfile, ParsedRole, parse_profile, parse_role, parse_role_with};
 pub use read::{

@@ -7,14 +7,72 @@ use indexmap::IndexMap;
 use crate::data::Data;
 use crate::expr::{Name, Template};
 use crate::plan::model::{GraphPlan, Items, NodeKind, Plan, StagePlan, Work, known_roles};
+use crate::suggest::near_or_all;
 
 impl Plan {
-    /// What is wrong with a run's variables: those that the roles it is known to use require and that are missing, those
+    /// The variables of a new run: those that it is given, and the defaults of the declared inputs that it is not given.
+    pub fn start_variables(&self, mut given: IndexMap<String, Data>) -> IndexMap<String, Data> {
+        for (name, input) in self.workflow().inputs.iter().flatten() {
+            if let Some(default) = &input.default
+                && !given.contains_key(name)
+            {
+                given.insert(name.clone(), Data::new(default));
+            }
+        }
+        given
+    }
+
+    /// Whether the workflow declares an input of that name.
+    pub(crate) fn declares(&self, name: &str) -> bool {
+        self.workflow().inputs.as_ref().is_some_and(|inputs| inputs.contains_key(name))
+    }
+
+    /// What is wrong with the variables that a fork is given, by the declared inputs: those that are neither declared nor
+    /// written by a `set`, of another type, or not among the values that they may have.
+    pub fn check_edited(&self, edited: &IndexMap<String, Data>) -> Vec<String> {
+        let written = self.written_before(usize::MAX);
+        self.not_as_declared(edited, |name| written.contains(name))
+    }
+
+    /// What a `set` writes may have any value.
+    fn not_as_declared(
+        &self,
+        given: &IndexMap<String, Data>,
+        is_written: impl Fn(&str) -> bool,
+    ) -> Vec<String> {
+        let Some(inputs) = &self.workflow().inputs else { return Vec::new() };
+        let wrong = given.iter().filter(|(name, _)| !is_written(name)).filter_map(|(name, value)| {
+            let Some(input) = inputs.get(name) else {
+                let known = inputs.iter().filter(|(_, input)| !input.secret).map(|(name, _)| name.as_str());
+                return Some(format!("the workflow has no input `{name}`{}", near_or_all(name, known)));
+            };
+            if input.secret {
+                return Some(format!(
+                    "the input `{name}` is a secret: the host holds it, and no run is given it"
+                ));
+            }
+            input.check(value).err().map(|wrong| format!("the input `{name}` {wrong}"))
+        });
+        wrong.collect()
+    }
+
+    /// What is wrong with the variables of a new run: those that are not as the workflow declares its inputs, those that the roles it is known to use require and that are missing, those
     /// of another type, and those that a `foreach` which is certain to run has its items from and that are missing.
     ///
     /// A variable is not missing where a profile has a default for it, or where a stage before the one that needs it
     /// writes it with `set`.
     pub fn check_variables(&self, vars: &IndexMap<String, Data>) -> Vec<String> {
+        if let Some(inputs) = &self.workflow().inputs {
+            let mut wrong = self.not_as_declared(vars, |_| false);
+            let missing =
+                inputs.iter().filter(|(name, input)| input.is_required() && !vars.contains_key(*name));
+            wrong.extend(missing.map(|(name, input)| {
+                format!("the input `{name}` is missing: it must be {}", input.kind.in_words())
+            }));
+            if !wrong.is_empty() {
+                return wrong;
+            }
+        }
         let defaults = self.stages.iter().flat_map(|stage| &stage.vars);
         let missing: Vec<_> = defaults.filter(|(name, _)| !vars.contains_key(*name)).collect();
         if missing.is_empty() {

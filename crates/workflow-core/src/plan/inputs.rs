@@ -3,15 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
-use serde_json::Value;
 
 use crate::data::Data;
-use crate::definition::VariableType;
-use crate::expr::{Condition, Template};
+use crate::definition::{VariableType, WorkflowInput, uses};
 use crate::plan::model::Plan;
-
-/// The fields whose text is a condition over the run.
-const CONDITIONS: [&str; 2] = ["when", "condition"];
 
 /// A variable that a run can be given.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,8 +14,10 @@ const CONDITIONS: [&str; 2] = ["when", "condition"];
 pub struct RunInput {
     /// The name.
     pub name: String,
-    /// The type, where a role declares it.
+    /// The type, where the workflow or a role declares it.
     pub kind: Option<VariableType>,
+    /// The only values that it may have; empty for any value.
+    pub choices: Vec<Data>,
     /// Whether a run does not start without it, or fails where it is used.
     pub required: bool,
     /// The value where the run is given none.
@@ -32,7 +29,8 @@ pub struct RunInput {
 }
 
 impl Plan {
-    /// The variables that a run can be given, by name: those that its roles declare, those that its profiles have
+    /// The variables that a run can be given. Of a workflow that declares its inputs those, in their order; of others by
+    /// name: those that its roles declare, those that its profiles have
     /// defaults for, and those that `${vars.x}` or a condition names. One that a stage writes before it is used is
     /// not required.
     pub fn inputs(&self) -> Vec<RunInput> {
@@ -41,7 +39,7 @@ impl Plan {
         let mut written = BTreeSet::new();
         for (id, stage) in &bundle.workflow.stages {
             found.written.clone_from(&written);
-            found.of(stage, id.as_str());
+            found.of(stage, &format!("{id}."));
             if let Some(profile) = bundle.profiles.get(id) {
                 let name = stage.profile.as_deref().unwrap_or("simple");
                 found.of(profile, &format!("profile {id}.{name}: "));
@@ -62,6 +60,10 @@ impl Plan {
                 input.default = input.default.take().or(default);
                 input.description = input.description.take().or_else(|| variable.description.clone());
             }
+        }
+        if let Some(declared) = &bundle.workflow.inputs {
+            let given = declared.iter().filter(|(_, input)| !input.secret);
+            return given.map(|(name, input)| found.declared(name, input)).collect();
         }
         let mut inputs: Vec<_> = found.inputs.into_values().collect();
         for input in &mut inputs {
@@ -102,6 +104,7 @@ impl Inputs {
         let input = self.inputs.entry(name.to_owned()).or_insert_with(|| RunInput {
             name: name.to_owned(),
             kind: None,
+            choices: Vec::new(),
             required: false,
             default: None,
             description: None,
@@ -111,48 +114,25 @@ impl Inputs {
         input
     }
 
+    /// A declared input, and where it is used.
+    fn declared(&mut self, name: &str, input: &WorkflowInput) -> RunInput {
+        let used = self.at(name, None);
+        RunInput {
+            name: name.to_owned(),
+            kind: Some(input.kind),
+            choices: input.choices.iter().map(Data::new).collect(),
+            required: input.is_required(),
+            default: input.default.as_ref().map(Data::new),
+            description: input.description.clone().or_else(|| used.description.take()),
+            used_in: std::mem::take(&mut used.used_in),
+        }
+    }
+
+    /// Adds the variables that a part of the definition uses.
     fn of(&mut self, definition: &impl Serialize, place: &str) {
-        // Definitions that were compiled can be written as JSON.
-        if let Ok(value) = serde_json::to_value(definition) {
-            self.value("", &value, place);
-        }
-    }
-
-    fn value(&mut self, field: &str, value: &Value, place: &str) {
-        match value {
-            Value::String(text) => self.text(field, text, place),
-            Value::Array(items) => {
-                for (n, item) in items.iter().enumerate() {
-                    self.value(field, item, &format!("{place}[{n}]"));
-                }
-            }
-            Value::Object(fields) => {
-                for (name, value) in fields {
-                    let dot = if place.ends_with(": ") { "" } else { "." };
-                    self.value(name, value, &format!("{place}{dot}{name}"));
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn text(&mut self, field: &str, text: &str, place: &str) {
-        if CONDITIONS.contains(&field)
-            && let Ok(condition) = Condition::parse(text)
-        {
-            for mut query in condition.queries() {
-                if let (Some("vars"), Some(name)) = (query.next(), query.next()) {
-                    // An absent name in a condition is not an error.
-                    self.at(name, Some(place.to_owned()));
-                }
-            }
-            return;
-        }
-        let Ok(template) = Template::parse(text) else { return };
-        for name in template.names().filter(|name| name.root() == "vars") {
-            let Some(variable) = name.segment(1) else { continue };
-            let is_needed = name.default_text().is_none() && !self.written.contains(variable);
-            self.at(variable, Some(place.to_owned())).required |= is_needed;
-        }
+        uses(definition, |used| {
+            let is_needed = used.is_needed && !self.written.contains(used.name);
+            self.at(used.name, Some(format!("{place}{}", used.path))).required |= is_needed;
+        });
     }
 }

@@ -69,18 +69,23 @@ impl VariableType {
         match self {
             Self::String => value.is_string(),
             Self::Number => value.is_number(),
+            Self::Integer => {
+                value.is_i64() || value.is_u64() || value.as_f64().is_some_and(|number| number.fract() == 0.0)
+            }
             Self::Boolean => value.is_boolean(),
             Self::Array => value.is_array(),
+            Self::Object => value.is_object(),
         }
     }
 
-    /// The default of an optional variable without a value: an empty text, 0, false, an empty list.
+    /// The default of an optional variable without a value: an empty text, 0, false, an empty list, an empty object.
     pub fn empty(self) -> Value {
         match self {
             Self::String => "".into(),
-            Self::Number => 0.into(),
+            Self::Number | Self::Integer => 0.into(),
             Self::Boolean => false.into(),
             Self::Array => Value::Array(Vec::new()),
+            Self::Object => Value::Object(serde_json::Map::new()),
         }
     }
 
@@ -89,8 +94,10 @@ impl VariableType {
         match self {
             Self::String => "string",
             Self::Number => "number",
+            Self::Integer => "integer",
             Self::Boolean => "boolean",
             Self::Array => "array",
+            Self::Object => "object",
         }
     }
 
@@ -99,8 +106,10 @@ impl VariableType {
         match self {
             Self::String => "a text",
             Self::Number => "a number",
+            Self::Integer => "a whole number",
             Self::Boolean => "true or false",
             Self::Array => "a list",
+            Self::Object => "an object",
         }
     }
 }
@@ -174,8 +183,12 @@ pub enum VariableType {
     String,
     /// A number.
     Number,
+    /// A whole number.
+    Integer,
     /// True or false.
     Boolean,
     /// A list.
     Array,
+    /// An object: values by name.
+    Object,
 }

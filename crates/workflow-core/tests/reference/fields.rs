@@ -10,6 +10,7 @@ use crate::defaults;
 /// The titles of the sections. A definition without one uses its own title.
 const TITLES: &[(&str, &str)] = &[
     ("Header", "`workflow`"),
+    ("WorkflowInput", "An entry of `workflow.inputs`"),
     ("LoopSpec", "`workflow.loop`"),
     ("Budget", "`budget`"),
     ("Stage", "A stage"),
@@ -154,7 +155,7 @@ fn value(root: &Value, schema: &Value) -> String {
             "boolean" => "true or false".to_owned(),
             "array" => list(root, schema),
             "object" => match &schema["additionalProperties"] {
-                Value::Object(of) if of.contains_key("type") => {
+                Value::Object(of) if of.contains_key("type") || of.contains_key("$ref") => {
                     format!("a mapping of names to {}", value(root, &schema["additionalProperties"]))
                 }
                 _ => "a mapping".to_owned(),
@@ -206,6 +207,7 @@ fn referred(root: &Value, reference: &str) -> String {
         "NamesForm" => "a name, or a list of names".to_owned(),
         "Node" => "a node, without `id`".to_owned(),
         "LoopSpec" => "a mapping: [`workflow.loop`](#workflowloop)".to_owned(),
+        "InputEntry" => "a type, or a mapping: [`inputs`](#an-entry-of-workflowinputs)".to_owned(),
         "Budget" => "a mapping: [`budget`](#budget)".to_owned(),
         "Lane" => "entries: [`providers`](#an-entry-of-providers)".to_owned(),
         "GraphNode" => "nodes: [Every node](#every-node)".to_owned(),

@@ -84,6 +84,10 @@ impl Engine {
                     None => self.shared.plan_of(&state).await?,
                 },
             };
+            let wrong = plan.check_edited(&body.vars);
+            if !wrong.is_empty() {
+                return Err(EngineError::Variables(wrong));
+            }
             let vars = body.vars.iter().map(|(name, value)| (format!("the variable `{name}`"), value));
             let outputs =
                 body.outputs.iter().map(|(stage, value)| (format!("the output of `{stage}`"), value));

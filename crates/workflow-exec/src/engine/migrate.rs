@@ -120,6 +120,9 @@ fn diverges(old: &Bundle, new: &Bundle) -> Vec<String> {
     if order(before) != order(after) {
         found.push("stages: in a different order".to_owned());
     }
+    if before.inputs != after.inputs {
+        found.push("workflow.inputs: changed".to_owned());
+    }
     if before.repeat != after.repeat {
         found.push("workflow.loop: changed".to_owned());
     }

@@ -110,7 +110,7 @@ impl Engine {
     /// Creates the run, or finds the one that was created with the same id and inputs.
     async fn accept(
         &self,
-        start: StartRun,
+        mut start: StartRun,
     ) -> Result<(RunId, Option<(Hold, Arc<Plan>, Box<State>)>), EngineError> {
         self.check_not_shut_down()?;
         let plan = match &start.what {
@@ -123,6 +123,7 @@ impl Engine {
         };
         self.check_inputs(&start.vars, &start.labels, start.max_iters, &plan)?;
         self.shared.settle().await?;
+        start.vars = plan.start_variables(start.vars);
         let chosen = start.run_id.is_some();
         let (new, state) = self.new_run(start, &plan)?;
         let id = new.id.clone();

@@ -33,7 +33,7 @@ pub struct ListInputs {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct InputList {
-    /// The variables, by name.
+    /// The variables: those that the workflow declares in their order, or else by name.
     pub inputs: Vec<Input>,
     /// The names of the secrets that it needs, which the host has to provide.
     pub secrets: Vec<String>,
@@ -46,9 +46,12 @@ pub struct InputList {
 pub struct Input {
     /// The name.
     pub name: String,
-    /// The type, where a role declares it; otherwise any value will do.
+    /// The type, where the workflow or a role declares it; otherwise any value will do.
     #[serde(rename = "type")]
     pub kind: Option<VariableType>,
+    /// The only values that it may have; absent where any value of the type will do.
+    #[serde(rename = "enum", skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<Data>,
     /// Whether a run needs it.
     pub required: bool,
     /// The value where the run is given none.
@@ -61,8 +64,8 @@ pub struct Input {
 
 impl From<RunInput> for Input {
     fn from(input: RunInput) -> Self {
-        let RunInput { name, kind, required, default, description, used_in, .. } = input;
-        Self { name, kind, required, default, description, used_in }
+        let RunInput { name, kind, choices, required, default, description, used_in, .. } = input;
+        Self { name, kind, choices, required, default, description, used_in }
     }
 }
 

@@ -42,6 +42,7 @@ pub fn bundle(workflow: &str) -> Arc<Bundle> {
         id: WorkflowId::new(workflow).unwrap(),
         name: format!("The workflow {workflow}"),
         description: None,
+        inputs: None,
         repeat: None,
         budget: None,
         stages,

@@ -35,9 +35,8 @@ pub(crate) struct Defective {
     own: Own,
 }
 
-/// The arguments of an append that is not done yet.
+/// An append that is not done yet.
 type KeptBack = (Lease, u64, Arc<[Event]>);
-
 /// The state of one process.
 #[derive(Default)]
 struct Own {

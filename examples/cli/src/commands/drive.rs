@@ -14,7 +14,7 @@ use workflow_core::store::{Control, StoreError};
 use workflow_core::view::RunView;
 use workflow_exec::{ControlOutcome, EngineError, Limits, RunHandle, StartRun};
 
-use super::{control, unique, worktree};
+use super::{control, unique, variables, worktree};
 use crate::args::RunArgs;
 use crate::display::{self, Feed, Shown, Style};
 use crate::error::Error;
@@ -41,9 +41,7 @@ pub(crate) async fn run(place: &Place, json: bool, args: &RunArgs) -> Result<Exi
     let checked = source.check(&definitions, args.strict, &providers).await?;
     checked.lines(&source.name).iter().for_each(|line| print::to_stderr(line));
     let plan = checked.plan.ok_or_else(|| Error::Invalid(source.name.clone()))?;
-    let files = args.var_file.iter().flatten();
-    let given = files.chain(args.vars.iter().map(|(name, value)| (name, value)));
-    let vars: IndexMap<_, _> = given.map(|(name, value)| (name.clone(), value.clone())).collect();
+    let vars = variables::given(args, plan.workflow().inputs.as_ref());
     check_variables(&definitions, &source, args, &plan, &vars).await?;
     let host = Host::open(place)?;
 

@@ -1,13 +1,13 @@
 //! `run --dry-run`: what a run would do, and what is missing for it.
 
-use indexmap::IndexMap;
 use workflow_core::data::Data;
+use workflow_core::definition;
 use workflow_core::ids::WorkflowId;
 use workflow_service::Code;
 use workflow_service::ServiceError;
 use workflow_service::workflows::{DryRun, PlannedLane, PlannedStage, RunWorkflow, StartOutcome};
 
-use super::unique;
+use super::{unique, variables};
 use crate::args::RunArgs;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -28,9 +28,10 @@ pub(crate) async fn dry_run(home: &Home, json: bool, args: &RunArgs) -> Result<E
         let message = format!("{}: neither the name of the file nor `workflow.id` gives an id", source.name);
         return Err(ServiceError::new(Code::InvalidDefinition, message).into());
     };
-    let given = args.var_file.iter().flatten();
-    let given = given.chain(args.vars.iter().map(|(name, value)| (name, value)));
-    let vars: IndexMap<_, _> = given.map(|(name, value)| (name.clone(), Data::new(value))).collect();
+    let inputs =
+        definition::parse(source.text.as_bytes(), None).workflow.and_then(|workflow| workflow.inputs);
+    let vars = variables::given(args, inputs.as_ref());
+    let vars = vars.iter().map(|(name, value)| (name.clone(), Data::new(value))).collect();
     let request = RunWorkflow {
         id,
         text: Some(source.text),

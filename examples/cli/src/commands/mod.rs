@@ -30,6 +30,7 @@ mod system;
 mod templates;
 mod top;
 mod transfer;
+mod variables;
 mod watch;
 mod worker;
 mod worktree;

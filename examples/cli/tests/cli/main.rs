@@ -19,6 +19,7 @@ mod forks;
 mod graphs;
 mod home;
 mod hostile;
+mod inputs;
 mod logs;
 mod notifying;
 mod numbers;

@@ -75,7 +75,7 @@ fn interpret_run(case: &Case, id: &str, winner: Winner<'_>, is_timed: bool) -> R
         workflow: &case.bundle.workflow,
         winner,
         is_timed,
-        vars: case.vars.clone(),
+        vars: first_vars(case),
         open_vars: BTreeSet::new(),
         stages: IndexMap::new(),
         failed: Vec::new(),
@@ -86,6 +86,17 @@ fn interpret_run(case: &Case, id: &str, winner: Winner<'_>, is_timed: bool) -> R
     };
     let error = run.run()?;
     Ok(run.outcome(&error))
+}
+
+/// The variables at the start: what the run is given, and the defaults of what it is not given.
+fn first_vars(case: &Case) -> IndexMap<String, Value> {
+    let mut vars = case.vars.clone();
+    for (name, input) in case.bundle.workflow.inputs.iter().flatten() {
+        if let (None, Some(default)) = (vars.get(name), &input.default) {
+            vars.insert(name.clone(), default.clone());
+        }
+    }
+    vars
 }
 
 /// How something ended.

@@ -3,10 +3,12 @@
 mod built;
 mod expressions;
 mod fields;
+mod inputs;
 mod needs;
 mod profile;
 mod role;
 mod shell;
+mod variables;
 mod workflow;
 
 pub(super) use fields::{file, id, role_name};
@@ -17,3 +19,4 @@ pub(super) use workflow::{chosen, workflow};
 pub use built::{validate, validate_profile, validate_role};
 pub use needs::GraphEdge;
 pub(crate) use needs::{NodeNames, arms, needs};
+pub(crate) use variables::uses;

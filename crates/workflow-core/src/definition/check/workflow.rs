@@ -1,6 +1,7 @@
 //! What the values of a workflow have to be: one set of rules for files and for Rust.
 
 use super::fields::{budget, file, id, limits_of_call, provider, range, role_name, variable};
+use super::inputs::inputs;
 use super::{expressions, shell};
 use crate::definition::model::{Lane, LoopSpec, Mode, ParallelStrategy, Path, Stage, Workflow, shorten};
 use crate::definition::report::Report;
@@ -21,6 +22,9 @@ pub(crate) fn workflow(workflow: &Workflow, report: &mut Report<'_>) {
     if workflow.stages.contains_key("workflow") {
         let message = "no stage can be called `workflow`: the key holds the name and the list of stages";
         report.error("reserved-name", &stages, message);
+    }
+    if let Some(inputs) = &workflow.inputs {
+        self::inputs(inputs, &path.key("inputs"), report);
     }
     if let Some(repeat) = &workflow.repeat {
         loop_spec(workflow, repeat, &path.key("loop"), report);

@@ -5,6 +5,7 @@
 use indexmap::IndexMap;
 use serde_json::Value;
 
+use super::input::WorkflowInput;
 use super::workflow::{Exhausted, Lane, LoopSpec, Stage, Workflow};
 use crate::ids::{StageId, WorkflowId};
 
@@ -28,13 +29,40 @@ impl Workflow {
     /// # }
     /// ```
     pub fn new(id: WorkflowId, name: impl Into<String>) -> Self {
-        Self { id, name: name.into(), description: None, repeat: None, budget: None, stages: IndexMap::new() }
+        Self {
+            id,
+            name: name.into(),
+            description: None,
+            inputs: None,
+            repeat: None,
+            budget: None,
+            stages: IndexMap::new(),
+        }
     }
 
     /// Adds a stage after the others; one of the same id is replaced where it stands.
     #[must_use]
     pub fn stage(mut self, id: StageId, stage: Stage) -> Self {
         self.stages.insert(id, stage);
+        self
+    }
+
+    /// Declares a variable that a run is given when it starts; a run is given no variables that are not declared.
+    ///
+    /// ```
+    /// use workflow_core::definition::{self, Stage, VariableType, Workflow, WorkflowInput};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let workflow = Workflow::new("review".parse()?, "Review")
+    ///     .input("topic", WorkflowInput::new(VariableType::String))
+    ///     .stage("review".parse()?, Stage::new("codex").prompt("Review ${vars.topic}"));
+    /// assert!(definition::validate(&workflow).is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn input(mut self, name: impl Into<String>, input: WorkflowInput) -> Self {
+        self.inputs.get_or_insert_default().insert(name.into(), input);
         self
     }
 

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
+use super::input::WorkflowInput;
 use super::workflow::{Budget, LoopSpec, Stage, Workflow};
 use crate::ids::{ProfileId, StageId, WorkflowId};
+use crate::role::VariableType;
 
 /// Writes a workflow in the form of a file.
 pub(crate) struct File<'w>(pub(crate) &'w Workflow);
@@ -26,6 +29,10 @@ struct Header<'w> {
     /// The stages, in the order they run.
     #[schemars(length(min = 1), extend("uniqueItems" = true))]
     stages: Vec<&'w StageId>,
+    /// The variables that a run is given when it starts, where they are declared: a run is then given no others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<BTreeMap<String, InputEntry>>")]
+    inputs: Option<&'w IndexMap<String, WorkflowInput>>,
     /// The loop, where there is one.
     #[serde(rename = "loop", skip_serializing_if = "Option::is_none")]
     repeat: Option<&'w LoopSpec>,
@@ -39,12 +46,13 @@ struct Header<'w> {
 
 impl Serialize for File<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Workflow { id, name, description, repeat, budget, stages } = self.0;
+        let Workflow { id, name, description, inputs, repeat, budget, stages } = self.0;
         let header = Header {
             id,
             name,
             description: description.as_deref(),
             stages: stages.keys().collect(),
+            inputs: inputs.as_ref(),
             repeat: repeat.as_ref(),
             budget: budget.as_ref(),
             protected: None,
@@ -75,5 +83,15 @@ pub(crate) struct WorkflowFile<'w> {
 enum StageEntry {
     Profile(ProfileId),
     Fields(Box<Stage>),
+    Defaults(()),
+}
+
+/// An input, or in short its type.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[allow(dead_code, reason = "describes the form of a file to schemars")]
+enum InputEntry {
+    Type(VariableType),
+    Fields(Box<WorkflowInput>),
     Defaults(()),
 }

@@ -6,6 +6,7 @@ mod diagnostic;
 mod duration;
 mod file;
 mod graph;
+mod input;
 mod notifications;
 mod path;
 mod range;
@@ -15,6 +16,7 @@ mod workflow;
 pub(crate) use assignments::AssignmentsFile;
 pub(crate) use file::{File, WorkflowFile};
 pub(crate) use graph::{call_mut, call_of};
+pub(crate) use input::shown;
 pub(crate) use notifications::NotificationsFile;
 pub(crate) use path::{Path, shorten};
 
@@ -25,6 +27,7 @@ pub use graph::{
     Arm, AskNode, BranchNode, ExportNode, ForeachNode, GraphNode, Node, Profile, ReduceNode, ReduceStrategy,
     RunNode, calls_of, roles_of,
 };
+pub use input::WorkflowInput;
 pub use notifications::{NoticeKind, Notifications, NotifyChannel, NotifyTarget};
 pub use range::SourceRange;
 pub use workflow::{

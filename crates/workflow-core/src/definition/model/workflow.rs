@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::duration::Period;
+use super::input::WorkflowInput;
 use crate::ids::{StageId, WorkflowId};
 
 /// A workflow: stages that run in order, once or in a loop.
@@ -20,6 +21,9 @@ pub struct Workflow {
     /// What it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    /// The variables that a run is given when it starts, where they are declared: a run is then given no others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inputs: Option<IndexMap<String, WorkflowInput>>,
     /// The loop, where there is one.
     #[serde(default, rename = "loop", skip_serializing_if = "Option::is_none")]
     pub repeat: Option<LoopSpec>,

@@ -4,6 +4,7 @@
 mod assignments;
 mod call;
 mod fields;
+mod inputs;
 mod notifications;
 mod place;
 mod profile;

@@ -11,6 +11,16 @@ use crate::definition::yaml::{self, Kind, Node, Place};
 use crate::ids::RoleId;
 use crate::role::{Role, Variable, VariableType};
 
+/// The types of variables, as they are written.
+pub(super) const TYPES: [(&str, VariableType); 6] = [
+    ("string", VariableType::String),
+    ("number", VariableType::Number),
+    ("integer", VariableType::Integer),
+    ("boolean", VariableType::Boolean),
+    ("array", VariableType::Array),
+    ("object", VariableType::Object),
+];
+
 /// A role file in its parts.
 pub(crate) struct Parts<'t> {
     /// From the beginning to the line that closes the front matter, without it: YAML as it stands.
@@ -186,13 +196,7 @@ fn variable(node: &Node, path: &Path<'_>, report: &mut Report<'_>) -> Option<Var
             "`name` is missing: write the name of the variable",
         );
     }
-    let types = [
-        ("string", VariableType::String),
-        ("number", VariableType::Number),
-        ("boolean", VariableType::Boolean),
-        ("array", VariableType::Array),
-    ];
-    let kind = fields.choice("type", &types, report).unwrap_or_default();
+    let kind = fields.choice("type", &TYPES, report).unwrap_or_default();
     let required = match fields.take("required").map(|node| (node, &node.kind)) {
         None => false,
         Some((_, Kind::Scalar(_, Value::Bool(required)))) => *required,

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::call::{budget, env, on_interrupt, options, output, session};
 use super::fields::{Fields, Unknown, text, unknown_key, wrong_type};
+use super::inputs;
 use crate::definition::model::{
     Exhausted, Lane, LoopSpec, Mode, OnFailure, ParallelStrategy, Path, Stage, Workflow, shorten,
 };
@@ -44,6 +45,7 @@ pub(crate) fn workflow(
     let name = name.unwrap_or_else(|| if is_named { String::new() } else { id.to_string() });
     let description = fields.text("description", report);
     let listed = stage_ids(&mut fields, &path, report);
+    let inputs = inputs::inputs(&mut fields, &path, report);
     let repeat = fields.take("loop").map(|node| loop_spec(node, &path.key("loop"), report));
     let budget = budget(&mut fields, &path, report);
     // What catalogs look at: it is not a part of what runs.
@@ -65,7 +67,7 @@ pub(crate) fn workflow(
     for entry in entries.iter().filter(|entry| nodes.contains_key(entry.key.as_str())) {
         unknown_key(entry, &Path::Root, stages.iter().copied().chain(["workflow"]), report);
     }
-    Some(Workflow { id, name, description, repeat, budget, stages: read })
+    Some(Workflow { id, name, description, inputs, repeat, budget, stages: read })
 }
 
 /// The id in the file, which may be left out where the file's name gives it.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use indexmap::IndexMap;
 
 use super::checked::{own_fields, problems_of_role};
+use super::declared::undeclared;
 use super::defaults::Defaults;
 use super::fill_in::fill_in;
 use super::library::{Library, recommended, role};
@@ -59,6 +60,7 @@ pub(crate) fn assemble(
     let mut bundle = Bundle::new(resolved);
     assembly.profiles(&mut bundle);
     assembly.roles(&mut bundle);
+    assembly.variables(&bundle);
     assembly.schemas(&mut bundle);
     assembly.skills(&mut bundle);
     let mut problems = assembly.problems;
@@ -296,6 +298,14 @@ impl Assembly<'_> {
             if self.origin == Origin::Built || !self.library.roles.contains_key(&role.id) {
                 self.problems.extend(problems_of_role(role));
             }
+        }
+    }
+
+    /// Reports variables that the workflow neither declares nor writes.
+    fn variables(&mut self, bundle: &Bundle) {
+        for found in undeclared(bundle, &self.roles) {
+            let field = Field { what: found.what.as_deref(), path: &found.path };
+            self.report(Severity::Error, "unknown-name", field, found.message);
         }
     }
 

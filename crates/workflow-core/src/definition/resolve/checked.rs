@@ -1,8 +1,10 @@
 //! Bundles that are known to keep all rules.
 
+use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use super::declared::undeclared;
 use super::fill_in::is_plain;
 use crate::bundle::{Bundle, ProviderMap};
 use crate::definition::check::{validate, validate_profile, validate_role};
@@ -92,6 +94,11 @@ fn problems(bundle: &Bundle) -> Vec<Diagnostic> {
     for role in bundle.roles.values() {
         problems.extend(problems_of_role(role));
     }
+    // Which of the roles are used was known when the bundle was put together.
+    problems.extend(undeclared(bundle, &BTreeSet::new()).into_iter().map(|found| {
+        let path = found.what.map_or(found.path.clone(), |what| format!("{what}: {}", found.path));
+        Diagnostic::error("unknown-name", path, found.message)
+    }));
     problems
 }
 

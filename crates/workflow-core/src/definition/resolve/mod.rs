@@ -3,6 +3,7 @@
 mod assemble;
 mod checked;
 mod coding_agents;
+mod declared;
 mod defaults;
 mod fill_in;
 mod library;

@@ -9,7 +9,7 @@ use crate::machine::state::stage::Position;
 use crate::plan::{Plan, StagePlan};
 
 impl State {
-    /// What the next stages need according to `plan` and will not have: the output of a stage that comes
+    /// What the next stages need according to `plan` and will not have: a declared input, the output of a stage that comes
     /// before the run's current one, and so will not run, or a variable that only such a stage writes. One
     /// line each.
     ///
@@ -31,6 +31,11 @@ impl State {
                             || stage.vars.contains_key(variable)
                             || written(stage, variable)
                             || writers.iter().any(|writer| written(writer, variable));
+                        if !is_there && plan.declares(variable) {
+                            let line = missing_input(stage, name);
+                            unmet.extend((!unmet.contains(&line)).then_some(line));
+                            continue;
+                        }
                         let writer = plan.stages.iter().find(|writer| written(writer, variable));
                         writer
                             .filter(|writer| !is_there && writer.place < stage.place)
@@ -83,6 +88,14 @@ fn missing_stage<'p>(
 ) -> Option<&'p StageId> {
     let other = plan.stage_named(name)?;
     (other.place < stage.place && !ran.contains(&other.id)).then_some(&other.id)
+}
+
+fn missing_input(stage: &StagePlan, name: &Name) -> String {
+    format!(
+        "the stage `{}` needs `${{{name}}}`, an input that the run was not given: fork the run with a value for it, or write \
+         a default (`:-`)",
+        stage.id
+    )
 }
 
 fn of(stage: &StagePlan, name: &Name, missing: &StageId) -> String {
