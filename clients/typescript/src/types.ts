@@ -1055,6 +1055,13 @@ export interface Operations {
     response: WorkflowText;
   };
   /**
+   * Changes fields of the text of a workflow, and stores nothing. Needs the scope `read`.
+   */
+  "workflow:edit": {
+    request: EditText;
+    response: EditedText;
+  };
+  /**
    * Estimates how long a run of a workflow takes and what it costs, by earlier runs. Needs the scope `read`.
    */
   "workflow:estimate": {
@@ -1727,6 +1734,45 @@ export interface DuplicateWorkflow {
    * The name of the copy; that of the workflow unless given.
    */
   name?: string | null;
+}
+/**
+ * Changes fields of the text of a workflow, and stores nothing: for editors whose text is not saved yet.
+ */
+export interface EditText {
+  /**
+   * The YAML text.
+   */
+  text: string;
+  /**
+   * Fields to change, one after the other. All are changed, or none.
+   */
+  edits: FieldEdit[];
+}
+/**
+ * A change of one field.
+ */
+export interface FieldEdit {
+  /**
+   * The field, as diagnostics name it: `test.providers[1].role`. A field that is missing is added.
+   */
+  path: string;
+  /**
+   * Its new value.
+   */
+  value?: unknown;
+  /**
+   * Whether it is removed, instead of getting a value.
+   */
+  remove?: boolean;
+}
+/**
+ * A text whose fields were changed.
+ */
+export interface EditedText {
+  /**
+   * The YAML text; every byte outside of the fields is as it was.
+   */
+  text: string;
 }
 /**
  * Estimates how long a run of a workflow takes and what it costs, by the newest 50 runs that completed.
@@ -4631,23 +4677,6 @@ export interface UpdateWorkflow {
   edits?: FieldEdit[];
 }
 /**
- * A change of one field.
- */
-export interface FieldEdit {
-  /**
-   * The field, as diagnostics name it: `test.providers[1].role`. A field that is missing is added.
-   */
-  path: string;
-  /**
-   * Its new value.
-   */
-  value?: unknown;
-  /**
-   * Whether it is removed, instead of getting a value.
-   */
-  remove?: boolean;
-}
-/**
  * Checks the text of a workflow, with everything that it refers to.
  */
 export interface ValidateWorkflow {
@@ -4669,6 +4698,10 @@ export interface ValidateWorkflow {
   providers?: ProviderMap & {
     [k: string]: unknown;
   };
+  /**
+   * Whether the values of the text are returned too, with where they are: for forms beside a text.
+   */
+  values?: boolean;
 }
 /**
  * The result of a check.
@@ -4682,6 +4715,29 @@ export interface Validated {
    * All errors and warnings, in the order of the text.
    */
   diagnostics: Problem[];
+  /**
+   * The values of the text, if they were asked for.
+   */
+  values?: TextValues | null;
+}
+/**
+ * What is in the text of a workflow.
+ */
+export interface TextValues {
+  /**
+   * The text as JSON, with its keys as they are written there; absent when it is not YAML.
+   */
+  model: unknown;
+  /**
+   * Where each value of the model is in the text, by the path that diagnostics and edits name it by.
+   */
+  ranges: {
+    [k: string]: Range;
+  };
+  /**
+   * The stages as a run executes them, with all that the text leaves out; empty while it has errors.
+   */
+  stages: PlannedStage[];
 }
 /**
  * Lists the processes that drive runs of the store now, and counts the runs that no process drives.

@@ -24,6 +24,7 @@ pub fn operations() -> &'static [OperationInfo] {
         OperationInfo::of::<workflows::DeleteWorkflow>(),
         OperationInfo::of::<system::Doctor>(),
         OperationInfo::of::<workflows::DuplicateWorkflow>(),
+        OperationInfo::of::<workflows::EditText>(),
         OperationInfo::of::<runs::EstimateRun>(),
         OperationInfo::of::<workflows::ExportWorkflow>(),
         OperationInfo::of::<workflows::GetWorkflow>(),

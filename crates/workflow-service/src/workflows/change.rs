@@ -1,7 +1,7 @@
 //! Creating, changing and deleting workflows.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use workflow_core::catalog::{CatalogError, Version};
 use workflow_core::data::Data;
@@ -121,6 +121,36 @@ impl Operation for UpdateWorkflow {
         };
         refuse_errors(&text, &self.id)?;
         Ok(catalog.update(&self.id, &text, &version).await?.into())
+    }
+}
+
+/// Changes fields of the text of a workflow, and stores nothing: for editors whose text is not saved yet.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EditText {
+    /// The YAML text.
+    pub text: String,
+    /// Fields to change, one after the other. All are changed, or none.
+    pub edits: Vec<FieldEdit>,
+}
+
+/// A text whose fields were changed.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct EditedText {
+    /// The YAML text; every byte outside of the fields is as it was.
+    pub text: String,
+}
+
+impl Operation for EditText {
+    const NAME: &'static str = "workflow:edit";
+    const SCOPE: Scope = Scope::Read;
+    const ABOUT: &'static str = "Changes fields of the text of a workflow, and stores nothing.";
+    type Response = EditedText;
+
+    async fn run(self, _: &Host, _: &Caller) -> Result<EditedText, ServiceError> {
+        Ok(EditedText { text: edited(self.text, &self.edits)? })
     }
 }
 

@@ -1,18 +1,22 @@
 //! Checking the text of a workflow.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use workflow_core::bundle::ProviderMap;
+use workflow_core::data::Data;
 use workflow_core::definition::{self, Diagnostic, Draft, Severity};
 use workflow_core::ids::WorkflowId;
 use workflow_core::plan::Plan;
 
+use super::get::{Range, ranges};
 use crate::caller::{Caller, Scope};
 use crate::error::ServiceError;
 use crate::host::Host;
 use crate::operation::Operation;
+use crate::planned::{PlannedStage, Replaced};
 use crate::problem::Problem;
 
 /// Checks the text of a workflow, with everything that it refers to.
@@ -30,6 +34,9 @@ pub struct ValidateWorkflow {
     /// The providers that the run replaces for which the text is checked, as in `workflow:run`.
     #[serde(default)]
     pub providers: ProviderMap,
+    /// Whether the values of the text are returned too, with where they are: for forms beside a text.
+    #[serde(default)]
+    pub values: bool,
 }
 
 /// The result of a check.
@@ -41,6 +48,22 @@ pub struct Validated {
     pub valid: bool,
     /// All errors and warnings, in the order of the text.
     pub diagnostics: Vec<Problem>,
+    /// The values of the text, if they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub values: Option<TextValues>,
+}
+
+/// What is in the text of a workflow.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct TextValues {
+    /// The text as JSON, with its keys as they are written there; absent when it is not YAML.
+    pub model: Option<Data>,
+    /// Where each value of the model is in the text, by the path that diagnostics and edits name it by.
+    pub ranges: BTreeMap<String, Range>,
+    /// The stages as a run executes them, with all that the text leaves out; empty while it has errors.
+    pub stages: Vec<PlannedStage>,
 }
 
 /// A text that was checked with all that it refers to.
@@ -49,6 +72,8 @@ pub(crate) struct CheckedText {
     pub plan: Option<Arc<Plan>>,
     /// All errors and warnings.
     pub problems: Vec<Problem>,
+    /// The text as it was read.
+    draft: Draft,
 }
 
 impl CheckedText {
@@ -63,7 +88,17 @@ impl CheckedText {
         let mut looked_up = draft.clone();
         host.engine().look_up(&mut looked_up).await?;
         let checked = host.engine().finish(looked_up, providers);
-        Ok(Self { plan: checked.plan, problems: problems(checked.diagnostics, &draft) })
+        Ok(Self { plan: checked.plan, problems: problems(checked.diagnostics, &draft), draft })
+    }
+
+    /// The values of the text.
+    fn values(&self) -> TextValues {
+        let stages = self.plan.as_ref().map(|plan| Replaced::default().stages(plan.bundle()));
+        TextValues {
+            model: self.draft.file(),
+            ranges: ranges(&self.draft),
+            stages: stages.unwrap_or_default(),
+        }
     }
 
     /// The workflow. A text with errors is refused; they are in the details.
@@ -93,11 +128,12 @@ impl Operation for ValidateWorkflow {
 
     async fn run(self, host: &Host, _: &Caller) -> Result<Validated, ServiceError> {
         let checked = CheckedText::of(host, &self.text, self.id.as_ref(), &self.providers).await?;
+        let values = self.values.then(|| checked.values());
         let mut diagnostics = checked.problems;
         if self.strict {
             let unknown = diagnostics.iter_mut().filter(|problem| problem.code == "unknown-key");
             unknown.for_each(|problem| problem.severity = Severity::Error);
         }
-        Ok(Validated { valid: !diagnostics.iter().any(Problem::is_error), diagnostics })
+        Ok(Validated { valid: !diagnostics.iter().any(Problem::is_error), diagnostics, values })
     }
 }

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use workflow_core::catalog::{Document, is_protected};
 use workflow_core::data::Data;
-use workflow_core::definition::{self, SourceRange};
+use workflow_core::definition::{self, Draft, SourceRange};
 use workflow_core::ids::WorkflowId;
 
 use crate::caller::{Caller, Scope, Target};
@@ -98,6 +98,11 @@ impl From<SourceRange> for Range {
     }
 }
 
+/// Where each value of a text is, by its path.
+pub(super) fn ranges(draft: &Draft) -> BTreeMap<String, Range> {
+    draft.ranges().into_iter().map(|(path, range)| (path, range.into())).collect()
+}
+
 impl Operation for GetWorkflow {
     const NAME: &'static str = "workflow:get";
     const SCOPE: Scope = Scope::Read;
@@ -112,7 +117,14 @@ impl Operation for GetWorkflow {
     async fn run(self, host: &Host, _: &Caller) -> Result<WorkflowDetail, ServiceError> {
         let WorkflowText { id, origin, text, version, protected } = host.workflow(&self.id).await?.into();
         let draft = definition::read(text.as_bytes(), Some(&id));
-        let ranges = draft.ranges().into_iter().map(|(path, range)| (path, range.into())).collect();
-        Ok(WorkflowDetail { model: draft.file(), ranges, id, origin, text, version, protected })
+        Ok(WorkflowDetail {
+            model: draft.file(),
+            ranges: ranges(&draft),
+            id,
+            origin,
+            text,
+            version,
+            protected,
+        })
     }
 }

@@ -11,9 +11,11 @@ mod transfer;
 
 pub use crate::planned::{PlannedLane, PlannedNode, PlannedStage};
 pub use crate::problem::{Fix, Problem};
-pub use change::{CreateWorkflow, DeleteWorkflow, DuplicateWorkflow, FieldEdit, UpdateWorkflow};
+pub use change::{
+    CreateWorkflow, DeleteWorkflow, DuplicateWorkflow, EditText, EditedText, FieldEdit, UpdateWorkflow,
+};
 pub(crate) use check::CheckedText;
-pub use check::{ValidateWorkflow, Validated};
+pub use check::{TextValues, ValidateWorkflow, Validated};
 pub use dry_run::{DryRun, Input, InputList, ListInputs, Missing};
 pub use get::{GetWorkflow, Range, WorkflowDetail, WorkflowText};
 pub use graph::{BoxKind, GraphBox, GraphFormat, GraphLine, GraphWorkflow, LineKind, WorkflowGraph};

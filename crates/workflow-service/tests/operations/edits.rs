@@ -82,6 +82,40 @@ fn an_invalid_text_is_refused_with_its_diagnostics() {
 }
 
 #[test]
+fn a_text_is_edited_without_being_stored() {
+    let host = Host::new();
+    let edit = |edits: Value| json!({ "text": TEXT, "edits": edits }).to_string();
+    let edits = json!([
+        { "path": "code.prompt", "value": "Write it" },
+        { "path": "workflow.stages", "value": ["code", "plan"] },
+    ]);
+    let expected = TEXT.replace("prompt: Code", "prompt: Write it").replace("[plan, code]", "[code, plan]");
+    assert_eq!(host.data("workflow:edit", &edit(edits))["text"], expected);
+    let edits = json!([{ "path": "code.prompt", "value": "x" }, { "path": "plan.timeout", "remove": true }]);
+    let error = host.call("workflow:edit", &edit(edits)).error.unwrap();
+    assert_eq!(error.code, Code::InvalidDefinition);
+    assert_eq!(error.details, Some(json!({ "edit": 1, "path": "plan.timeout" })));
+}
+
+#[test]
+fn a_check_returns_the_values_of_the_text_when_they_are_asked_for() {
+    let host = Host::new();
+    let check = |text: &str| {
+        let request = json!({ "id": "release", "text": text, "values": true });
+        host.data("workflow:validate", &request.to_string())["values"].clone()
+    };
+    let values = check(TEXT);
+    assert_eq!(values["model"]["code"]["retries"], 2);
+    let range = json!({ "line": 12, "column": 12, "endLine": 12, "endColumn": 13 });
+    assert_eq!(values["ranges"]["code.retries"], range);
+    assert_eq!(values["stages"][0]["onFailure"], "stop");
+    // With errors there are no stages, and of a text that is not YAML nothing.
+    let values = check(&TEXT.replace("retries: 2", "retries: 99"));
+    assert_eq!((&values["model"]["code"]["retries"], &values["stages"]), (&99.into(), &json!([])));
+    assert_eq!(check("a: ["), json!({ "model": null, "ranges": {}, "stages": [] }));
+}
+
+#[test]
 fn a_copy_has_its_own_id_and_is_neither_protected_nor_the_default() {
     let host = Host::new();
     let text = TEXT.replace("isDefault: true", "isDefault: true\n  protected: true");

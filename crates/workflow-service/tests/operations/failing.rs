@@ -73,6 +73,12 @@ const ROWS: &[(&str, &str, Returns, Returns)] = &[
         Success,
         Success,
     ),
+    (
+        "workflow:edit",
+        r#"{ "text": "a: {}", "edits": [{ "path": "a.prompt", "value": "Hello" }] }"#,
+        Success,
+        Success,
+    ),
     ("workflow:validate", r#"{ "id": "asks", "text": "ASKS" }"#, Success, Success),
     // Whether it is in use, and its last run, are in the store.
     ("workflow:delete", r#"{ "id": "unused" }"#, LOST, Success),

@@ -68,6 +68,11 @@ fn calls() -> Vec<(&'static str, String, Expected)> {
             Ok(json!({ "valid": false })),
         ),
         call(
+            "workflow:edit",
+            r#"{ "text": "HELLO", "edits": [{ "path": "greet.retries", "value": 2 }] }"#,
+            Ok(json!({})),
+        ),
+        call(
             "workflow:graph",
             r#"{ "id": "hello", "format": "mermaid" }"#,
             Ok(json!({ "name": "Hello", "lines": [

@@ -91,6 +91,7 @@ pub(crate) async fn validate(
                 text: source.text,
                 strict,
                 providers: ProviderMap::default(),
+                values: false,
             })
             .await?;
         if !result.valid {

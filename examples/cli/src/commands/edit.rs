@@ -126,6 +126,7 @@ async fn report(host: &Host, json: bool, before: &str, changed: &WorkflowText) -
             text: text.clone(),
             strict: false,
             providers: ProviderMap::default(),
+            values: false,
         })
         .await?;
     if json {
