@@ -34,7 +34,7 @@ async function findings(page: Page): Promise<string[]> {
 const PAGES: [name: string, path: string, ready: string][] = [
   ["workflows", "/workflows", "[data-row]"],
   ["workflows-none", "/workflows?q=none-of-this", ".empty"],
-  ["editor", "/workflows/nightly?stage=verify", ".problems, .problems-none"],
+  ["editor", "/workflows/nightly?field=verify", ".problems, .problems-none"],
   ["run-dialog", "/workflows/typed/run", ".preflight li"],
   ["runs", "/runs", "[data-row]"],
   ["runs-none", "/runs?q=none-of-this", ".empty"],

@@ -20,12 +20,14 @@ const MARGIN = 24;
 interface Props {
   graph: Graph;
   courseOf: (node: Node) => Course | undefined;
+  /** What is wrong with a box, where the definition itself is shown. */
+  markOf?: (node: Node) => "error" | "warning" | undefined;
   selected: string | undefined;
   onSelect: (id: string) => void;
 }
 
 /** A graph, of which only what is in view is in the document. One stop of the tab key; arrows follow the lines. */
-export function GraphView({ graph, courseOf, selected, onSelect }: Props) {
+export function GraphView({ graph, courseOf, markOf, selected, onSelect }: Props) {
   const frame = useRef<HTMLDivElement>(null);
   const [size, setSize] = useState({ width: 0, height: 0 });
   const [view, setView] = useState<View>();
@@ -156,10 +158,13 @@ export function GraphView({ graph, courseOf, selected, onSelect }: Props) {
             const column = [...graph.nodes.values()].filter((node) => node.column === own.column);
             return column.find((node) => node.index === own.index + by)?.box.id;
           };
-          if (event.key === "ArrowRight") move(own.behind[0]);
-          else if (event.key === "ArrowLeft") move(own.before[0]);
-          else if (event.key === "ArrowDown") move(same(1));
-          else if (event.key === "ArrowUp") move(same(-1));
+          const [ahead, back, next, previous] = graph.isDown
+            ? ["ArrowDown", "ArrowUp", "ArrowRight", "ArrowLeft"]
+            : ["ArrowRight", "ArrowLeft", "ArrowDown", "ArrowUp"];
+          if (event.key === ahead) move(own.behind[0]);
+          else if (event.key === back) move(own.before[0]);
+          else if (event.key === next) move(same(1));
+          else if (event.key === previous) move(same(-1));
           else if (event.key === "Home") move(first);
           else return;
           event.preventDefault();
@@ -185,6 +190,7 @@ export function GraphView({ graph, courseOf, selected, onSelect }: Props) {
               key={node.box.id}
               node={node}
               course={courseOf(node)}
+              mark={markOf?.(node)}
               isActive={node.box.id === active}
               isSelected={node.box.id === selected}
               onChoose={choose}
@@ -233,6 +239,7 @@ interface LineProps {
 const LineView = memo(function LineView({ line, graph, isSkipped }: LineProps) {
   const [from, to] = [graph.nodes.get(line.from), graph.nodes.get(line.to)];
   if (from === undefined || to === undefined) return null;
+  if (graph.isDown) return <path className={`graph-line is-${line.kind}`} d={pathDown(line, from, to)} />;
   const [x1, y1] = [from.x + BOX.width, from.y + BOX.height / 2];
   const [x2, y2] = [to.x, to.y + BOX.height / 2];
   let path = `M${x1} ${y1}C${x1 + 36} ${y1} ${x2 - 36} ${y2} ${x2 - 2} ${y2}`;
@@ -251,6 +258,19 @@ const LineView = memo(function LineView({ line, graph, isSkipped }: LineProps) {
   );
 });
 
+/** A line that leads down; back and past failures it leads beside the boxes. */
+function pathDown({ kind }: Line, from: Node, to: Node): string {
+  const [x1, y1] = [from.x + BOX.width / 2, from.y + BOX.height];
+  const [x2, y2] = [to.x + BOX.width / 2, to.y];
+  if (kind === "loop" || from === to) {
+    const out = Math.max(from.x, to.x) + BOX.width + 32;
+    const [a, b] = [from.y + BOX.height / 2, to.y + BOX.height / 2 - (from === to ? 16 : 0)];
+    return `M${from.x + BOX.width} ${a}C${out} ${a} ${out} ${b} ${to.x + BOX.width + 2} ${b}`;
+  }
+  const aside = kind === "failure" ? 24 : 0;
+  return `M${x1 + aside} ${y1}C${x1 + aside} ${y1 + 24} ${x2 + aside} ${y2 - 24} ${x2 + aside} ${y2 - 2}`;
+}
+
 /** Boxes that are too small to be read: a form for each status. */
 function Spots({ nodes, courseOf }: { nodes: Node[]; courseOf: Props["courseOf"] }) {
   const paths = new Map<string, string>();
@@ -265,22 +285,24 @@ function Spots({ nodes, courseOf }: { nodes: Node[]; courseOf: Props["courseOf"]
 interface BoxProps {
   node: Node;
   course: Course | undefined;
+  mark: "error" | "warning" | undefined;
   isActive: boolean;
   isSelected: boolean;
   onChoose: (id: string) => void;
 }
 
 const Box = memo(
-  function Box({ node, course, isActive, isSelected, onChoose }: BoxProps) {
+  function Box({ node, course, mark, isActive, isSelected, onChoose }: BoxProps) {
     const { box } = node;
     const shown = course === undefined ? undefined : stageStatus(course.status);
+    const tone = shown?.tone ?? (mark === undefined ? "pending" : mark === "error" ? "failed" : "waiting");
     const isEnd = box.kind === "start" || box.kind === "end";
     const note = course?.items ?? box.notes.join(" · ");
     return (
       <button
         type="button"
         data-node={box.id}
-        className={`graph-box kind-${box.kind} tone-${shown?.tone ?? "pending"}${isSelected ? " is-selected" : ""}${
+        className={`graph-box kind-${box.kind} tone-${tone}${isSelected ? " is-selected" : ""}${
           course?.status === "skipped" ? " is-skipped" : ""
         }`}
         style={{ transform: `translate(${node.x}px, ${node.y}px)`, width: BOX.width, height: BOX.height }}
@@ -291,7 +313,9 @@ const Box = memo(
       >
         <span className="graph-name">
           {shown === undefined || isEnd ? null : <Icon name={shown.tone} />}
+          {mark === undefined ? null : <Icon name="warning" />}
           <span className="ellipsis">{box.label}</span>
+          {mark === undefined ? null : <span className="hidden">, {mark}</span>}
         </span>
         {isEnd ? null : (
           <span className="graph-note ellipsis">
@@ -304,6 +328,7 @@ const Box = memo(
   },
   (a, b) =>
     a.node === b.node &&
+    a.mark === b.mark &&
     a.isActive === b.isActive &&
     a.isSelected === b.isSelected &&
     a.onChoose === b.onChoose &&

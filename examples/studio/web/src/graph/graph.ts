@@ -24,9 +24,11 @@ export interface Graph {
   lines: Line[];
   width: number;
   height: number;
+  /** Whether lines lead down instead of to the right. */
+  isDown: boolean;
 }
 
-export function graphOf({ boxes, lines }: WorkflowGraph): Graph {
+export function graphOf({ boxes, lines }: WorkflowGraph, isDown = false): Graph {
   const within = new Map<string, GraphBox[]>();
   for (const box of boxes) {
     if (box.stage) within.set(box.stage, [...(within.get(box.stage) ?? []), box]);
@@ -49,7 +51,7 @@ export function graphOf({ boxes, lines }: WorkflowGraph): Graph {
   }
   const ahead = drawn.filter(({ kind, from, to }) => kind !== "loop" && from !== to);
   const begun = performance.now();
-  const places = layout({ ids: boxes.map(({ id }) => id), lines: ahead });
+  const places = layout({ ids: boxes.map(({ id }) => id), lines: ahead, isDown });
   performance.measure("graph-layout", { start: begun, end: performance.now() });
   const nodes = new Map<string, Node>();
   for (const box of boxes) {
@@ -66,6 +68,7 @@ export function graphOf({ boxes, lines }: WorkflowGraph): Graph {
     lines: drawn,
     width: Math.max(0, ...all.map(({ x }) => x)),
     height: Math.max(0, ...all.map(({ y }) => y)),
+    isDown,
   };
 }
 

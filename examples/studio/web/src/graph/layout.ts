@@ -2,6 +2,8 @@
 export interface Shape {
   ids: string[];
   lines: { from: string; to: string }[];
+  /** Whether the columns are rows, and lines lead down: for places that are high and narrow. */
+  isDown?: boolean;
 }
 
 /** Where a box is: its upper left corner, and its place in the order of the columns. */
@@ -15,6 +17,7 @@ export interface Place {
 
 export const BOX = { width: 184, height: 52 };
 const GAP = { x: 72, y: 20 };
+const GAP_DOWN = { x: 20, y: 40 };
 /** How often the order of the columns is improved. */
 const SWEEPS = 4;
 
@@ -22,7 +25,7 @@ const SWEEPS = 4;
  * Puts each box in the column behind the last of the boxes that lead to it, and orders the columns so that lines are short
  * and seldom cross. It takes time in proportion to the boxes and lines, so it needs no thread of its own.
  */
-export function layout({ ids, lines }: Shape): Map<string, Place> {
+export function layout({ ids, lines, isDown = false }: Shape): Map<string, Place> {
   const known = new Set(ids);
   const [before, behind] = [new Map<string, string[]>(), new Map<string, string[]>()];
   for (const { from, to } of lines) {
@@ -43,7 +46,7 @@ export function layout({ ids, lines }: Shape): Map<string, Place> {
       number(column);
     }
   }
-  return placed(columns, before);
+  return placed(columns, before, isDown);
 }
 
 /** The boxes by columns: a box is behind all that lead to it. What is in a cycle is where the order of the boxes puts it. */
@@ -72,9 +75,10 @@ function columnsOf(ids: string[], before: Map<string, string[]>, behind: Map<str
 }
 
 /** Gives each box the height of those that lead to it, as far as its neighbours leave room. */
-function placed(columns: string[][], before: Map<string, string[]>): Map<string, Place> {
+function placed(columns: string[][], before: Map<string, string[]>, isDown: boolean): Map<string, Place> {
   const places = new Map<string, Place>();
-  const step = BOX.height + GAP.y;
+  const step = isDown ? BOX.width + GAP_DOWN.x : BOX.height + GAP.y;
+  const forward = isDown ? BOX.height + GAP_DOWN.y : BOX.width + GAP.x;
   columns.forEach((ids, column) => {
     let free = -Infinity;
     const wanted: number[] = [];
@@ -89,11 +93,14 @@ function placed(columns: string[][], before: Map<string, string[]>): Map<string,
     // Boxes were only pushed down: the column comes back to the middle of what was wanted.
     const shift = ys.reduce((sum, y, n) => sum + y - (wanted[n] ?? 0), 0) / ys.length;
     ids.forEach((id, index) => {
-      places.set(id, { x: column * (BOX.width + GAP.x), y: (ys[index] ?? 0) - shift, column, index });
+      places.set(id, { x: column * forward, y: (ys[index] ?? 0) - shift, column, index });
     });
   });
   const top = Math.min(...[...places.values()].map(({ y }) => y));
-  for (const place of places.values()) place.y -= top;
+  for (const place of places.values()) {
+    place.y -= top;
+    if (isDown) [place.x, place.y] = [place.y, place.x];
+  }
   return places;
 }
 

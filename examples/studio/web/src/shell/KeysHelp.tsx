@@ -15,7 +15,11 @@ const KEYS: [keys: string[], what: string][] = [
   [["w"], "wrap the lines of the log"],
   [["t"], "times in the log"],
   [["Ctrl+S"], "save, in the editor"],
-  [["Ctrl+Enter"], "run, in the dialog of a run"],
+  [["Ctrl+Z"], "undo, in the form and the text of the editor"],
+  [["F8"], "the next problem in the editor; Shift+F8 the one before"],
+  [["Ctrl+."], "correct the problem where the cursor is, in the editor"],
+  [["Esc", "Tab"], "leave the text of the editor"],
+  [["Ctrl+Enter"], "run, in the dialog of a run; save and run, in the editor"],
   [["Esc"], "close what is open"],
 ];
 

@@ -7,7 +7,9 @@ const PAGES: Record<string, string> = { i: "/inbox", w: "/workflows", r: "/runs"
 
 /** Whether a key is meant for a field or a dialog. */
 export function isTyping(event: KeyboardEvent): boolean {
-  const target = event.target instanceof HTMLElement ? event.target : null;
+  // Within a shadow root, the target of the event is its host.
+  const [inner] = event.composedPath();
+  const target = inner instanceof HTMLElement ? inner : null;
   const isField = target?.matches("input, textarea, select, [contenteditable]") ?? false;
   return isField || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]") !== null;
 }

@@ -1,29 +1,45 @@
-import { useMutation } from "@tanstack/react-query";
 import { Link, useBlocker, useNavigate, useParams, useSearch } from "@tanstack/react-router";
-import { useEffect, useState } from "react";
-import type { Fix, Problem, UpdateWorkflow, WorkflowDetail } from "workflow-client";
+import { useEffect, useMemo, useRef, useState } from "react";
+import type { Fix, Problem, WorkflowDetail } from "workflow-client";
 
-import { counted, moment } from "../../format";
 import { Button } from "../../parts/Button";
 import { Dialog } from "../../parts/Dialog";
 import { Icon } from "../../parts/Icon";
+import { useNarrow } from "../../parts/narrow";
 import { Failed, Skeleton } from "../../parts/states";
+import { Tabs } from "../../parts/Tabs";
 import { useTitle } from "../../parts/title";
-import { client, codeOf, mayUse, queries } from "../../service/client";
+import { codeOf, mayUse } from "../../service/client";
 import { useOffline } from "../../service/contact";
-import { notice, toast } from "../../shell/notices";
-import { printable } from "../run/DataPanel";
-import { dropDraft, keepDraft, readDraft, type Draft } from "./drafts";
-import { stagesOf } from "./fields";
-import { useFile, useProblems } from "./query";
-import { StageForm } from "./StageForm";
-import { applyFix, diffLines } from "./texts";
-import { YamlText, type Place } from "./YamlText";
+import { announce, notice, toast } from "../../shell/notices";
+import { EditorForm } from "./EditorForm";
+import { EditorGraph } from "./EditorGraph";
+import { nameOf } from "./fields";
+import { Notes } from "./Notes";
+import { fieldAt, linesOf, sectionOf } from "./places";
+import { Problems } from "./Problems";
+import { useChecked, useFile, useKnown } from "./query";
+import { useEditorKeys } from "./useEditorKeys";
+import { useFileText } from "./useFileText";
+import { useForm } from "./useForm";
+import { YamlText } from "./YamlText";
+import { YamlView, type TextPlace } from "./yaml/view";
 
-/** How long nothing is typed until a draft is kept, in milliseconds. */
-const DRAFT = 500;
+const VIEWS = [
+  { id: "split", name: "Split" },
+  { id: "form", name: "Form" },
+  { id: "yaml", name: "YAML" },
+  { id: "graph", name: "Graph" },
+];
 
-/** A workflow: a form for the fields of each stage, beside the text of its file with what is wrong in it. */
+interface Search {
+  view?: string | undefined;
+  /** A field, as `test.retries`, or a part of the form, as `test`. */
+  field?: string | undefined;
+  line?: string | undefined;
+}
+
+/** A workflow: a form for its fields, the text of its file, its graph, and what is wrong with it. */
 export function Editor() {
   const { id } = useParams({ strict: false }) as { id: string };
   const navigate = useNavigate();
@@ -52,82 +68,175 @@ export function Editor() {
 
 function Loaded({ file, reload }: { file: WorkflowDetail; reload: () => void }) {
   const { id } = file;
-  const search: { stage?: string } = useSearch({ strict: false });
+  const search: Search = useSearch({ strict: false });
   const navigate = useNavigate();
   const offline = useOffline();
-  /** The text that was typed, and the version that it began with; undefined if it is that of the file. */
-  const [typed, setTyped] = useState<{ text: string; version: string }>();
-  const [isFormDirty, setFormDirty] = useState(false);
-  const [place, setPlace] = useState<Place>();
-  const text = typed?.text ?? file.text;
-  const isTextDirty = typed !== undefined && typed.text !== file.text;
-  const isDirty = isTextDirty || isFormDirty;
-  const checked = useProblems(id, text);
-  const problems = checked.data?.diagnostics ?? [];
-  const stages = stagesOf(file.model) ?? [];
-  const stage = search.stage !== undefined && stages.includes(search.stage) ? search.stage : stages[0];
-  const update = useMutation({
-    mutationFn: (request: UpdateWorkflow) => client.call("workflow:update", request),
-    onSuccess: () => {
-      setTyped(undefined);
-      setFormDirty(false);
-      void dropDraft(id);
-      toast(`Saved ${id}`);
-      void queries.invalidateQueries({ queryKey: ["workflows"] });
-      reload();
-    },
+  const isNarrow = useNarrow();
+  const [yaml] = useState(() => new YamlView(file.text));
+  const own = useFileText(file, yaml, reload);
+  const { text, base, save } = own;
+
+  const checked = useChecked(id, text);
+  const isCurrent = checked?.text === text;
+  const problems = useMemo(() => checked?.diagnostics ?? [], [checked]);
+  const values = checked?.values ?? undefined;
+  // While the text cannot be read, the form shows what it was before, and waits.
+  const [readable, setReadable] = useState({ model: file.model, ranges: file.ranges });
+  const isReadable = (values?.model ?? null) !== null;
+  if (values !== undefined && isReadable && values.ranges !== readable.ranges) {
+    setReadable({ model: values.model, ranges: values.ranges });
+  }
+  const unreadable = values !== undefined && !isReadable ? Math.max(1, problems[0]?.line ?? 1) : undefined;
+  const { model, ranges } = readable;
+  const known = { ...useKnown(), stages: values?.stages ?? [] };
+  const form = useForm(yaml, isCurrent);
+  const isDirty = own.isDirty || form.isPending;
+
+  const at = search.field;
+  const views = isNarrow ? ["form", "yaml", "graph", "problems"] : VIEWS.map((view) => view.id);
+  const view = views.includes(search.view ?? "") ? (search.view as string) : (views[0] as string);
+  const select = (change: Search) =>
+    void navigate({ to: "/workflows/$id", params: { id }, search: { ...search, ...change }, replace: true });
+  const show = (part: string): Search => ({
+    view: isNarrow ? part : view === "split" || view === part ? search.view : part,
   });
-  const leaving = useBlocker({
-    shouldBlockFn: ({ current, next }) => isDirty && current.pathname !== next.pathname,
-    enableBeforeUnload: () => isDirty,
-    withResolver: true,
+
+  const goTo = (place: TextPlace) => {
+    select({ ...show("yaml"), line: String(place.line), field: fieldAt(ranges, place) ?? at });
+    yaml.goTo(place, false);
+    // In a tab that is hidden the text cannot have the focus: it is shown first.
+    setTimeout(() => yaml.goTo(place), isNarrow ? 50 : 0);
+  };
+  const goToProblem = (problem: Problem) => {
+    announce(problem.message);
+    goTo(problem);
+  };
+  const findField = (path: string) => {
+    const lines = linesOf(ranges, path);
+    if (lines !== undefined) goTo({ line: lines.from, column: ranges[path]?.column ?? 1 });
+  };
+  const applyFix = (fix: Fix) => {
+    if (isCurrent) yaml.apply(fix);
+  };
+  const [choice, choose] = useState<{ problem: Problem }>();
+
+  // The text, the form and the graph show the same place.
+  const latest = useRef({ select, ranges, applyFix });
+  useEffect(() => {
+    latest.current = { select, ranges, applyFix };
   });
+  useEffect(() => {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    yaml.onCursor = () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => {
+        const place = yaml.cursor;
+        const field = fieldAt(latest.current.ranges, place);
+        latest.current.select({ line: String(place.line), ...(field === undefined ? {} : { field }) });
+      }, 150);
+    };
+    yaml.onFix = (fix) => latest.current.applyFix(fix);
+    return () => clearTimeout(timer);
+  }, [yaml]);
+  useEffect(() => {
+    if (isCurrent) yaml.showProblems(problems);
+  }, [isCurrent, problems, yaml]);
+  useEffect(() => {
+    if (!isCurrent || at === undefined) return;
+    if (yaml.hasFocus) yaml.link(undefined);
+    else if (at.includes(".")) yaml.link(linesOf(ranges, at));
+  }, [at, isCurrent, ranges, yaml]);
+  const [opened] = useState(search);
+  useEffect(() => {
+    const line = Number(opened.line);
+    if (Number.isInteger(line) && line > 0) yaml.goTo({ line, column: 1 }, false);
+    else if (opened.field?.includes(".")) {
+      document.querySelector<HTMLElement>(`[data-path="${CSS.escape(opened.field)}"]`)?.focus();
+    }
+  }, [opened, yaml]);
+
   const cannot =
     offline ??
     (mayUse("edit") ? undefined : "The token of this page does not allow changes") ??
     (file.protected ? "The workflow is protected: remove `protected: true` from its file first" : undefined) ??
-    (update.isPending ? "It is being saved" : undefined);
-  const saveText = () => {
-    if (cannot === undefined && isTextDirty) update.mutate({ id, version: typed.version, text: typed.text });
+    (save.isPending ? "It is being saved" : undefined);
+  const isBlocked = cannot !== undefined && !(file.protected && own.isDirty && !/protected:\s*true/.test(text));
+  const saveNow = async () => {
+    await form.commit();
+    if (yaml.read() === base.text || isBlocked) return true;
+    return save.mutateAsync(base.version).then(
+      () => true,
+      () => false,
+    );
   };
-  const find = (line: number, column: number) =>
-    setPlace((before) => ({ line, column, request: (before?.request ?? 0) + 1 }));
-  const isStale = codeOf(update.error) === "stale" || (isTextDirty && typed.version !== file.version);
-  const [isComparing, compare] = useState(false);
-  const discard = () => {
-    update.reset();
-    setTyped(undefined);
-    void dropDraft(id);
-    reload();
+  const hasErrors = checked?.valid === false;
+  const leave = useRef(false);
+  const saveAndRun = async () => {
+    if (hasErrors || isBlocked) return toast(hasErrors ? "It has errors: it cannot be run" : (cannot ?? ""));
+    if (!(await saveNow())) return;
+    leave.current = true;
+    void navigate({ to: "/workflows/$id/run", params: { id } });
   };
+  useEditorKeys({
+    yaml,
+    problems,
+    at,
+    isWritten: (path) => form.written[path]?.isSent === false,
+    drop: form.drop,
+    save: () => void saveNow(),
+    run: () => void saveAndRun(),
+    goTo: goToProblem,
+    fix: applyFix,
+    choose: (problem) => {
+      if (isNarrow) select({ view: "problems" });
+      choose({ problem });
+    },
+  });
+  const leaving = useBlocker({
+    shouldBlockFn: ({ current, next }) => isDirty && !leave.current && current.pathname !== next.pathname,
+    enableBeforeUnload: () => isDirty,
+    withResolver: true,
+  });
 
-  // What was typed outlives the page.
-  const [draft, setDraft] = useState<Draft>();
-  const [first] = useState(file.text);
-  useEffect(() => {
-    void readDraft(id).then((found) => setDraft(found?.text === first ? undefined : found));
-  }, [id, first]);
-  useEffect(() => {
-    if (!isTextDirty) return;
-    const timer = setTimeout(() => void keepDraft({ id, ...typed, at: Date.now() }), DRAFT);
-    return () => clearTimeout(timer);
-  }, [id, isTextDirty, typed]);
+  const isShown = (part: string) => view === part || (view === "split" && part !== "problems");
+  const count = problems.length > 0 ? ` ${problems.length}` : "";
   return (
-    <div className="page editor">
+    <div className="page editor" data-view={view}>
       <header className="page-head">
         <nav aria-label="Place" className="crumbs">
           <Link to="/workflows">Workflows</Link>
           <Icon name="open" />
         </nav>
-        <h1 className="ellipsis">{nameOf(file.model) ?? id}</h1>
+        <h1 className="ellipsis">{nameOf(model) ?? id}</h1>
         {isDirty ? <span className="status tone-waiting">Not saved</span> : null}
         <span className="grow" />
+        {isNarrow ? null : (
+          <div className="joined" role="group" aria-label="View">
+            {VIEWS.map(({ id: each, name }) => (
+              <Button key={each} aria-pressed={view === each} onClick={() => select({ view: each })}>
+                {name}
+              </Button>
+            ))}
+          </div>
+        )}
         <Link className="button" to="/runs" search={{ workflow: id }}>
           Runs
         </Link>
-        {isDirty || checked.data?.valid === false ? (
-          <Button icon="play" blocked={isDirty ? "Save or discard the changes first" : "It has errors"}>
-            Run
+        {own.isDirty && !isNarrow ? <Button onClick={own.discard}>Discard</Button> : null}
+        <Button
+          kind={isDirty ? "primary" : undefined}
+          blocked={isBlocked ? cannot : isDirty ? undefined : "Nothing was changed"}
+          onClick={() => void saveNow()}
+        >
+          Save
+        </Button>
+        {isDirty || hasErrors ? (
+          <Button
+            icon="play"
+            blocked={hasErrors ? "It has errors" : isBlocked ? cannot : undefined}
+            onClick={() => void saveAndRun()}
+          >
+            {isDirty && !isNarrow ? "Save and run" : "Run"}
           </Button>
         ) : (
           <Link className="button primary" to="/workflows/$id/run" params={{ id }}>
@@ -136,152 +245,65 @@ function Loaded({ file, reload }: { file: WorkflowDetail; reload: () => void }) 
           </Link>
         )}
       </header>
-      {isStale ? (
-        <div className="note tone-waiting editor-note" role="alert">
-          <span className="grow">The file was changed since this page read it. Nothing was saved.</span>
-          {typed === undefined ? null : (
-            <Button slim onClick={() => compare(true)}>
-              Compare
-            </Button>
-          )}
-          <Button slim onClick={discard}>
-            Take theirs
-          </Button>
-          {typed === undefined ? null : (
-            <Button
-              slim
-              onClick={() =>
-                void client
-                  .call("workflow:get", { id })
-                  .then(({ version }) => update.mutate({ id, version, text: typed.text }))
-              }
-            >
-              Keep mine
-            </Button>
-          )}
-        </div>
-      ) : update.isError ? (
-        <div className="editor-note">
-          <Failed failure={update.error} />
-        </div>
+      <Notes file={own} theirs={file.text} version={file.version} />
+      {isNarrow ? (
+        <Tabs
+          label="View"
+          tabs={[...VIEWS.slice(1), { id: "problems", name: `Problems${count}` }]}
+          current={view}
+          onSelect={(part) => select({ view: part })}
+        />
       ) : null}
-      {draft === undefined || typed !== undefined ? null : (
-        <div className="note editor-note draft-note" role="status">
-          <span className="grow">
-            Changes of {moment(draft.at, Date.now())} were not saved.
-            {draft.version === file.version ? "" : " The file has changed since."}
-          </span>
-          <Button
-            slim
-            onClick={() => {
-              setTyped({ text: draft.text, version: draft.version });
-              setDraft(undefined);
-            }}
-          >
-            Restore them
-          </Button>
-          <Button
-            slim
-            onClick={() => {
-              setDraft(undefined);
-              void dropDraft(id);
-            }}
-          >
-            Discard them
-          </Button>
-        </div>
-      )}
       <div className="editor-parts">
-        <section className="editor-form" aria-label="Stages">
-          {stage === undefined ? (
-            <p className="muted">The file does not list its stages in a way that the form understands: use the text.</p>
-          ) : (
-            <>
-              <div className="stage-tabs" role="group" aria-label="Stage">
-                {stages.map((name) => (
-                  <Button
-                    key={name}
-                    slim
-                    aria-pressed={name === stage}
-                    blocked={
-                      isFormDirty && name !== stage ? "Save or discard the changes of this stage first" : undefined
-                    }
-                    onClick={() =>
-                      void navigate({ to: "/workflows/$id", params: { id }, search: { stage: name }, replace: true })
-                    }
-                  >
-                    {name}
-                  </Button>
-                ))}
-              </div>
-              <StageForm
-                key={`${stage} ${file.version}`}
-                stage={stage}
-                file={file}
-                problems={problems}
-                blocked={cannot ?? (isTextDirty ? "Save or discard the text first" : undefined)}
-                onSave={(edits) => update.mutate({ id, version: file.version, edits })}
-                onDirty={setFormDirty}
-                onFind={(path) => {
-                  const range = file.ranges[path];
-                  if (range !== undefined) find(range.line, range.column);
-                }}
-              />
-            </>
-          )}
-        </section>
-        <section className="editor-text" aria-label="Text">
-          <YamlText
-            text={text}
-            place={place}
-            frozen={isFormDirty ? "Save or discard the changes of the stage first" : undefined}
-            onChange={(changed) => setTyped({ text: changed, version: typed?.version ?? file.version })}
-            onSave={saveText}
+        <section className="editor-form" aria-label="Form" hidden={!isShown("form")}>
+          <EditorForm
+            id={id}
+            model={model}
+            known={known}
+            form={form}
+            problems={problems}
+            at={at}
+            unreadable={unreadable}
+            onSelect={(path) => {
+              select({ field: path, line: undefined });
+              yaml.link(linesOf(ranges, path));
+            }}
+            onFocus={(path) => select({ field: path, line: undefined })}
+            onFind={findField}
+            onLine={(line) => goTo({ line, column: 1 })}
           />
-          <div className="stage-actions">
-            <Button
-              kind="primary"
-              blocked={cannot ?? (isTextDirty ? undefined : "The text was not changed")}
-              onClick={saveText}
-            >
-              Save text
-            </Button>
-            {isTextDirty ? <Button onClick={discard}>Discard</Button> : null}
-            <span className="grow" />
-            <span className="muted small ellipsis" title={file.origin}>
-              {shortened(file.origin)}
-            </span>
-          </div>
+        </section>
+        <section className="editor-text" aria-label="Text" hidden={!isShown("yaml")}>
+          <YamlText yaml={yaml} />
+          <p className="muted small ellipsis" title={file.origin}>
+            {file.origin.split("/").slice(-2).join("/")}
+          </p>
+        </section>
+        {isShown("graph") ? (
+          <section className="editor-graph" aria-label="Definition">
+            <EditorGraph
+              id={id}
+              text={isCurrent && checked.valid ? text : undefined}
+              problems={problems}
+              selected={at === undefined ? undefined : sectionOf(at)}
+              isWide={view === "graph" && !isNarrow}
+              onSelect={(stage) => {
+                select({ ...(isNarrow ? { view: "form" } : {}), field: stage });
+                yaml.link(linesOf(ranges, stage));
+              }}
+            />
+          </section>
+        ) : null}
+        <div className="editor-problems" hidden={isNarrow && view !== "problems"}>
           <Problems
             problems={problems}
-            isKnown={checked.data !== undefined}
-            onFind={find}
-            onFix={
-              isFormDirty
-                ? undefined
-                : (fix) => setTyped({ text: applyFix(text, fix), version: typed?.version ?? file.version })
-            }
+            isKnown={checked !== undefined}
+            choose={isNarrow && view !== "problems" ? undefined : choice}
+            onFind={goToProblem}
+            onFix={applyFix}
           />
-        </section>
+        </div>
       </div>
-      {isComparing && typed !== undefined ? (
-        <Dialog title="The file and your text" onClose={() => compare(false)}>
-          <div className="body">
-            <pre className="theirs">
-              {diffLines(file.text, typed.text).map((line, index) => (
-                <div key={index} className={`is-${line.kind}`}>
-                  {{ same: "  ", added: "+ ", removed: "- " }[line.kind] + printable(line.text)}
-                </div>
-              ))}
-            </pre>
-          </div>
-          <footer>
-            <span className="muted small">+ yours, - the file</span>
-            <span className="grow" />
-            <Button onClick={() => compare(false)}>Close</Button>
-          </footer>
-        </Dialog>
-      ) : null}
       {leaving.status === "blocked" ? (
         <Dialog title="The changes are not saved" onClose={leaving.reset}>
           <div className="body">
@@ -298,66 +320,4 @@ function Loaded({ file, reload }: { file: WorkflowDetail; reload: () => void }) 
       ) : null}
     </div>
   );
-}
-
-interface ProblemsProps {
-  problems: Problem[];
-  isKnown: boolean;
-  onFind: (line: number, column: number) => void;
-  /** Undefined while the text cannot be changed. */
-  onFix: ((fix: Fix) => void) | undefined;
-}
-
-/** What is wrong in the text; each leads to its place there. */
-function Problems({ problems, isKnown, onFind, onFix }: ProblemsProps) {
-  if (!isKnown) return null;
-  if (problems.length === 0) {
-    return (
-      <p className="status tone-completed problems-none">
-        <Icon name="completed" />
-        No problems
-      </p>
-    );
-  }
-  return (
-    <section className="problems" aria-label="Problems">
-      <h2>{counted(problems.length, "problem")}</h2>
-      <ul>
-        {problems.map((problem) => (
-          <li key={`${problem.line} ${problem.column} ${problem.code} ${problem.message}`}>
-            <button type="button" onClick={() => onFind(problem.line, problem.column)}>
-              <span className={`status tone-${problem.severity === "error" ? "failed" : "waiting"}`}>
-                <Icon name="warning" />
-                {problem.severity === "error" ? "Error" : "Warning"}
-              </span>
-              <span className="muted number">line {problem.line}</span>
-              <span>{problem.message}</span>
-            </button>
-            {onFix === undefined || problem.fixes.length === 0 ? null : (
-              <span className="fixes">
-                {problem.fixes.map((fix) => (
-                  <Button key={fix.title} slim onClick={() => onFix(fix)}>
-                    {fix.title}
-                  </Button>
-                ))}
-              </span>
-            )}
-          </li>
-        ))}
-      </ul>
-    </section>
-  );
-}
-
-/** The folder and the name of a file: the whole path is long, and hardly ever differs before them. */
-function shortened(path: string): string {
-  return path.split("/").slice(-2).join("/");
-}
-
-function nameOf(model: unknown): string | undefined {
-  const workflow =
-    typeof model === "object" && model !== null ? (model as Record<string, unknown>)["workflow"] : undefined;
-  const name =
-    typeof workflow === "object" && workflow !== null ? (workflow as Record<string, unknown>)["name"] : undefined;
-  return typeof name === "string" ? name : undefined;
 }

@@ -1,11 +1,17 @@
 import { expect, test } from "vitest";
 
-import { applyFix, diffLines } from "./texts";
+import { diffLines, offset, splice } from "./texts";
 
-test("a fix replaces what the service names, counted in characters", () => {
-  const fix = { title: "x", line: 2, column: 5, endLine: 2, endColumn: 8, newText: "new" };
-  expect(applyFix("a\n🦀b: old # c\n", fix)).toBe("a\n🦀b: new # c\n");
-  expect(applyFix("a\nb", { ...fix, line: 2, column: 2, endLine: 2, endColumn: 2, newText: "\nc" })).toBe("a\nb\nc");
+test("columns are counted in characters", () => {
+  expect(offset("a\n🦀b: old # c\n", 2, 5)).toBe(7);
+  expect(offset("a\nb", 9, 9)).toBe(3);
+});
+
+test("two texts differ in one part, as small as it can be", () => {
+  expect(splice("a: 1\nb: 2\n", "a: 1\nb: 22\n")).toEqual({ from: 9, to: 9, insert: "2" });
+  expect(splice("aa", "aaa")).toEqual({ from: 2, to: 2, insert: "a" });
+  expect(splice("abc", "")).toEqual({ from: 0, to: 3, insert: "" });
+  expect(splice("same", "same")).toBeUndefined();
 });
 
 test("texts are compared by lines", () => {

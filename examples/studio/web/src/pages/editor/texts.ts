@@ -1,11 +1,15 @@
-import type { Fix } from "workflow-client";
-
-/** The text after a fix: the service says what takes the place of what. Columns count characters, not code units. */
-export function applyFix(text: string, { line, column, endLine, endColumn, newText }: Fix): string {
-  return text.slice(0, offset(text, line, column)) + newText + text.slice(offset(text, endLine, endColumn));
+/** What of a text differs from another one: one part, as small as it can be. */
+export function splice(before: string, after: string): { from: number; to: number; insert: string } | undefined {
+  if (before === after) return undefined;
+  const most = Math.min(before.length, after.length);
+  let from = 0;
+  while (from < most && before[from] === after[from]) from += 1;
+  let end = 0;
+  while (end < most - from && before[before.length - 1 - end] === after[after.length - 1 - end]) end += 1;
+  return { from, to: before.length - end, insert: after.slice(from, after.length - end) };
 }
 
-/** The place in a text of a line and a column, which count from 1. */
+/** The place in a text of a line and a column, which count from 1. Columns count characters, not code units. */
 export function offset(text: string, line: number, column: number): number {
   const lines = text.split("\n");
   const before = lines.slice(0, line - 1).reduce((sum, each) => sum + each.length + 1, 0);
