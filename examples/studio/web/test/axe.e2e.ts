@@ -1,40 +1,27 @@
-import { readFileSync, mkdirSync } from "node:fs";
-import { createRequire } from "node:module";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 
 import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
 
 import { PHONE, WIDE } from "./browser.ts";
+import { findings } from "./findings.ts";
 import { studio, tab } from "./setup.ts";
 import { FLOW, HELLO, LOOP, NIGHTLY, QUOTA, SHIP, SLOW, TYPED, WRITES } from "./workflows.ts";
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 /** Pictures of every page, for people to look at: git ignores them. */
 const SHOTS = join(import.meta.dirname, "../shots");
 /** The pictures of the README, which are written with `npm run pictures`. */
 const PICTURES = process.env["STUDIO_PICTURES"] === undefined ? [] : ["run-failed", "editor"];
 
-/** What axe finds: it is put into the page by the debugger, as the policy of the page allows no other script. */
-async function findings(page: Page): Promise<string[]> {
-  const debug = await page.context().newCDPSession(page);
-  await debug.send("Runtime.evaluate", { expression: AXE });
-  const { result } = await debug.send("Runtime.evaluate", {
-    expression: `axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] }).then((found) =>
-      JSON.stringify(found.violations.filter((each) => ["serious", "critical"].includes(each.impact)).map((each) =>
-        each.id + ": " + each.nodes.map((node) => node.target.join(" ") + " " + node.failureSummary.split("\\n")[1]).slice(0, 3).join("; "))))`,
-    awaitPromise: true,
-    returnByValue: true,
-  });
-  await debug.detach();
-  return JSON.parse(String(result.value)) as string[];
-}
-
 /** The pages and their states, with what says that they are complete. */
 const PAGES: [name: string, path: string, ready: string][] = [
   ["workflows", "/workflows", "[data-row]"],
   ["workflows-none", "/workflows?q=none-of-this", ".empty"],
-  ["editor", "/workflows/nightly?field=verify", ".problems, .problems-none"],
+  ["editor", "/workflows/nightly?field=verify", ".stage-tabs"],
+  ["editor-yaml", "/workflows/nightly?view=yaml&field=verify.retries", ".cm-line"],
+  ["editor-graph", "/workflows/nightly?view=graph&field=verify", ".graph-box"],
+  ["editor-problems", "/workflows/nightly?view=problems", ".problems-none"],
   ["run-dialog", "/workflows/typed/run", ".preflight li"],
   ["runs", "/runs", "[data-row]"],
   ["runs-none", "/runs?q=none-of-this", ".empty"],

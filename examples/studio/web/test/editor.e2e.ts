@@ -4,7 +4,8 @@ import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { expect, test } from "vitest";
 
-import { PHONE } from "./browser.ts";
+import { PHONE, WIDE } from "./browser.ts";
+import { findings } from "./findings.ts";
 import { studio, tab } from "./setup.ts";
 import type { Studio } from "./studio.ts";
 import { EDITED } from "./workflows.ts";
@@ -303,4 +304,33 @@ test("stages: they are moved, added and removed in the form, and a loop is set, 
   await page.getByRole("button", { name: "Remove" }).click();
   await expect.poll(() => shown(page)).toContain("[ship, plan]");
   expect(await shown(page)).not.toContain("review");
+});
+
+test("editor-axe: no serious finding in the editor with problems and a search, in both themes and widths", async () => {
+  const server = await studio({ release: EDITED });
+  const found: string[] = [];
+  for (const colorScheme of ["light", "dark"] as const) {
+    for (const viewport of [WIDE, PHONE]) {
+      const { page, goto, close } = await tab(server, { viewport, colorScheme, reducedMotion: "reduce" });
+      const look = async (state: string) =>
+        found.push(...(await findings(page)).map((each) => `${state} ${viewport.width} ${colorScheme}: ${each}`));
+      await goto("/workflows/release?view=form");
+      await page.getByLabel("Prompt").waitFor();
+      await look("form");
+      await goto("/workflows/release?view=yaml");
+      const text = page.getByLabel("YAML of the workflow");
+      await text.fill(EDITED.replace("prompt:", "promt:").replace("provider: demo", "provider: demmo"));
+      await page.locator(".cm-lint-marker-error").first().waitFor();
+      await text.press("Control+f");
+      await page.locator(".cm-search").waitFor();
+      await look("yaml");
+      if (viewport === PHONE) {
+        await page.getByRole("tab", { name: "Problems 2" }).click();
+        await page.getByRole("region", { name: "Problems" }).waitFor();
+        await look("problems");
+      }
+      await close();
+    }
+  }
+  expect(found).toEqual([]);
 });
