@@ -153,7 +153,7 @@ fn a_file_with_errors_shows_its_warnings_too() {
     config/assignments.yml:1:25: warning[unknown-key]: `rol` is not known here and is ignored; did you mean `role`?
     config/assignments.yml:2:7: error[wrong-type]: `plan` has to be a mapping, as `key: value`, not the number 5
     roles/asker.md:2:1: warning[unknown-key]: `nme` is not known here and is ignored; did you mean `name`?
-    roles/asker.md:3:30: error[unknown-value]: `text` is not a value of `type`: write `string`, `number`, `boolean` or `array`
+    roles/asker.md:3:30: error[unknown-value]: `text` is not a value of `type`: write `string`, `number`, `integer`, `boolean`, `array` or `object`
     workflows/stages/ask.gate.yml:1:1: warning[unknown-key]: `nme` is not known here and is ignored; did you mean `name`?
     workflows/stages/ask.gate.yml:3:20: error[unknown-value]: `rnu` is not a value of `type`: write `run`, `foreach`, `reduce`, `branch`, `export` or `ask`; did you mean `run`?
     workflows/stages/ask.gate.yml:4:25: warning[unknown-key]: `promt` is not known here and is ignored; did you mean `prompt`?

@@ -2,6 +2,7 @@
 
 use std::io::{self, PipeReader, PipeWriter, Read as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::process::Child;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -63,20 +64,27 @@ impl Control {
         });
     }
 
-    /// Starts tracking the program that leads this group. A call may run several programs, one after the
-    /// other.
-    pub(super) fn begin(&self, group: Pid) {
+    /// Starts a program, which leads a group of its own, and tracks the group; `None` where the call has to end at once.
+    /// A call may run several programs, one after the other.
+    ///
+    /// [`abandon`](Self::abandon) waits for a start in progress: the host may exit right after it, and only the group says
+    /// what is to be killed.
+    pub(super) fn start(&self, spawn: impl FnOnce() -> io::Result<Child>) -> io::Result<Option<Child>> {
+        let mut current = self.group.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.asked() == Stop::AtOnce {
+            return Ok(None);
+        }
+        let child = spawn()?;
         self.exited.store(false, Ordering::SeqCst);
         self.silent.store(false, Ordering::SeqCst);
-        self.set_group(Some(group));
+        track(&mut current, Some(Pid::from_child(&child)));
+        Ok(Some(child))
     }
 
-    /// Sets the process group of the call. It must be unset before its leader is reaped: after that the
-    /// number may refer to another group.
-    pub(super) fn set_group(&self, group: Option<Pid>) {
-        let mut current = self.group.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::replace(&mut *current, group).into_iter().for_each(groups::remove);
-        group.into_iter().for_each(groups::add);
+    /// Forgets the process group of the call, before its leader is reaped: after that the number may refer to another
+    /// group.
+    pub(super) fn forget_group(&self) {
+        track(&mut self.group.lock().unwrap_or_else(PoisonError::into_inner), None);
     }
 
     fn with_group(&self, act: impl FnOnce(Pid)) {
@@ -120,4 +128,9 @@ impl Control {
     pub(super) fn clear_wake_ups(&self) {
         while (&self.woken).read(&mut [0; 64]).is_ok_and(|n| n > 0) {}
     }
+}
+
+fn track(current: &mut Option<Pid>, group: Option<Pid>) {
+    std::mem::replace(current, group).into_iter().for_each(groups::remove);
+    group.into_iter().for_each(groups::add);
 }

@@ -71,7 +71,10 @@ pub(crate) fn run(launch: Launch, control: &Arc<Control>, heard: &mut Heard<'_>)
     if control.asked() != Stop::None {
         return Ok(Ended::Stopped);
     }
-    Program::start(launch, control)?.run(heard)
+    match Program::start(launch, control)? {
+        Some(program) => program.run(heard),
+        None => Ok(Ended::Stopped),
+    }
 }
 
 struct Program {
@@ -87,13 +90,15 @@ struct Program {
 }
 
 impl Program {
-    fn start(launch: Launch, control: &Arc<Control>) -> Result<Self, RunError> {
+    /// `None` where the call had to end meanwhile.
+    fn start(launch: Launch, control: &Arc<Control>) -> Result<Option<Self>, RunError> {
         let has_input = !launch.stdin.is_empty() || launch.input.is_some();
         let stdin = if has_input { Stdio::piped() } else { Stdio::null() };
         // It is asked twice: by its input and by signals.
         let grace = if launch.input.is_some() { launch.grace / 2 } else { launch.grace };
         let starting = groups::starting();
-        let mut child = Command::new(&launch.program)
+        let mut command = Command::new(&launch.program);
+        command
             .args(&launch.arguments)
             .env_clear()
             .envs(launch.environment)
@@ -101,14 +106,14 @@ impl Program {
             .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .process_group(0)
-            .spawn()
-            .map_err(RunError::Start)?;
+            .process_group(0);
+        let Some(mut child) = control.start(|| command.spawn()).map_err(RunError::Start)? else {
+            return Ok(None);
+        };
+        drop(starting);
         let group = Pid::from_child(&child);
         let pipes = Pipes::new(&mut child, launch.stdin, launch.input);
         let escalation = Escalation::new(Family::of_child(group, launch.marker), launch.signals, grace);
-        control.begin(group);
-        drop(starting);
         // From here on dropping it stops the program.
         let program = Self {
             child: Some(child),
@@ -121,7 +126,7 @@ impl Program {
         };
         program.pipes.set_nonblocking()?;
         program.watch_for_exit()?;
-        Ok(program)
+        Ok(Some(program))
     }
 
     /// Starts the thread that sleeps until the program has exited. It does not reap it: while the program is
@@ -232,7 +237,7 @@ impl Program {
     fn reap(&mut self) -> io::Result<ExitStatus> {
         // For processes that cannot be found without `/proc`.
         let _ = kill_process_group(self.group, Signal::KILL);
-        self.control.set_group(None);
+        self.control.forget_group();
         self.child.take().ok_or(io::ErrorKind::NotFound)?.wait()
     }
 }
@@ -250,7 +255,7 @@ impl Drop for Program {
                 _ => break,
             }
         }
-        self.control.set_group(None);
+        self.control.forget_group();
         // A process that is stuck in the kernel is reaped whenever it ends.
         let _ = thread::Builder::new().spawn(move || child.wait());
     }

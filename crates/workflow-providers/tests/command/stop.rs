@@ -150,14 +150,17 @@ fn one_whose_host_drops_it_and_exits() {
         call.drop_future();
         std::process::exit(0);
     }
-    let directory = tempfile::tempdir().unwrap();
-    let (run, file) = (unique_run(), directory.path().join("pid"));
-    let mut host = start_host("stop::one_whose_host_drops_it_and_exits", &run, &file);
-    assert!(host.wait().unwrap().success());
-    let process = fs::read_to_string(&file).unwrap().trim().parse().unwrap();
-    eventually("the processes of the host are gone", || {
-        processes::of_run(&run).is_empty() && !processes::lives(process)
-    });
+    // Several times: the host may be faster than the thread that has just started the command.
+    for _ in 0..10 {
+        let directory = tempfile::tempdir().unwrap();
+        let (run, file) = (unique_run(), directory.path().join("pid"));
+        let mut host = start_host("stop::one_whose_host_drops_it_and_exits", &run, &file);
+        assert!(host.wait().unwrap().success());
+        let process = fs::read_to_string(&file).unwrap().trim().parse().unwrap();
+        eventually("the processes of the host are gone", || {
+            processes::of_run(&run).is_empty() && !processes::lives(process)
+        });
+    }
 }
 
 /// Panics at the first line.

@@ -49,8 +49,8 @@ pub struct Input {
     /// The type, where the workflow or a role declares it; otherwise any value will do.
     #[serde(rename = "type")]
     pub kind: Option<VariableType>,
-    /// The only values that it may have; absent where any value of the type will do.
-    #[serde(rename = "enum", skip_serializing_if = "Vec::is_empty")]
+    /// The only values that it may have; none where any value of the type will do.
+    #[serde(rename = "enum")]
     pub choices: Vec<Data>,
     /// Whether a run needs it.
     pub required: bool,

@@ -137,7 +137,7 @@ fn a_report_says_what_happened_in_the_form_that_was_asked_for() {
     let markdown = home.run(&["report", "first"]);
     assert_eq!(markdown.code, Some(0));
     assert!(
-        markdown.stdout.starts_with("# Run `first`: failed\n") && markdown.stdout.contains("no such target")
+        markdown.stdout.starts_with("# Run `first`: Failed\n") && markdown.stdout.contains("no such target")
     );
     let html = home.run(&["report", "first", "--format", "html"]).stdout;
     assert!(html.starts_with("<!DOCTYPE html>") && html.contains("no such target"), "{html}");

@@ -1,4 +1,4 @@
-import type { Page } from "playwright-core";
+import type { Locator, Page } from "playwright-core";
 import { expect, test } from "vitest";
 
 import { eventually } from "./studio.ts";
@@ -95,6 +95,14 @@ test("log search: the total is exact, also for lines that are not loaded", async
   await page.getByText("No line matches the filter.").waitFor();
 });
 
+/** Scrolls to a share of the whole height, and waits until the page has heard of it and is drawn again. */
+async function scrollTo(lines: Locator, share: number): Promise<void> {
+  await lines.evaluate(async (log, share) => {
+    log.scrollTop = (log.scrollHeight - log.clientHeight) * share;
+    for (let frame = 0; frame < 3; frame += 1) await new Promise((drawn) => requestAnimationFrame(drawn));
+  }, share);
+}
+
 /** Waits until all lines in view are there, and returns the texts of those that are made. */
 async function shownLines(page: Page): Promise<string[]> {
   await eventually("lines in view", async () => {
@@ -127,14 +135,14 @@ test(
     const held = async () => Number(await lines.getAttribute("data-held"));
     const first = async () => Number((await shownLines(page))[0]?.replace(/\D/g, ""));
     for (let step = 0; step <= 50; step += 1) {
-      await lines.evaluate((log, share) => (log.scrollTop = (log.scrollHeight - log.clientHeight) * share), step / 50);
+      await scrollTo(lines, step / 50);
       await shownLines(page);
       expect(await held()).toBeLessThanOrEqual(40);
       expect(await page.locator(".log-line").count()).toBeLessThan(150);
     }
     expect(await held()).toBeGreaterThan(30);
-    await lines.evaluate((log) => (log.scrollTop = log.scrollHeight / 2));
-    expect(Math.abs((await first()) - 500_000)).toBeLessThan(3_000);
+    await scrollTo(lines, 1 / 2);
+    await eventually("the middle", async () => Math.abs((await first()) - 500_000) < 3_000);
     await lines.hover();
     const before = await first();
     await page.mouse.wheel(0, 200);
@@ -157,8 +165,9 @@ test(
     await page.locator("mark", { hasText: "Needle" }).first().waitFor();
     // Of what is found as well any line is shown.
     await goto("/runs/r1/timeline?q=line");
-    await lines.evaluate((log) => (log.scrollTop = log.scrollHeight / 3));
-    expect((await shownLines(page)).every((text) => text.startsWith("line "))).toBe(true);
+    await scrollTo(lines, 1 / 3);
+    const isFound = (text: string) => text.startsWith("line ");
+    await eventually("only lines that were found", async () => (await shownLines(page)).every(isFound));
   },
 );
 
@@ -219,10 +228,15 @@ test("follow-unstick: only a scroll upwards ends following, and the end begins i
   await lines.hover();
   await page.mouse.wheel(0, -400);
   await eventually("following ends", async () => (await follow.getAttribute("aria-pressed")) === "false");
-  const top = await lines.evaluate((log) => log.scrollTop);
+  const topNow = () => lines.evaluate((log) => log.scrollTop);
+  let top = await topNow();
+  await eventually("the end of the scrolling", async () => {
+    const before = top;
+    return before === (top = await topNow());
+  });
   const total = await page.locator(".log-total").textContent();
   await eventually("more lines", async () => (await page.locator(".log-total").textContent()) !== total);
-  expect(await lines.evaluate((log) => log.scrollTop)).toBe(top);
+  expect(await topNow()).toBe(top);
   await page.mouse.wheel(0, 100_000);
   await eventually("following begins again", async () => (await follow.getAttribute("aria-pressed")) === "true");
   server.touch("stop");

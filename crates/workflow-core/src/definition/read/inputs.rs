@@ -28,16 +28,14 @@ pub(crate) fn inputs(
 /// An input: its fields, or in short its type.
 fn input(node: &Node, path: &Path<'_>, report: &mut Report<'_>) -> WorkflowInput {
     if let Kind::Scalar(_, Value::String(name)) = &node.kind {
-        return match TYPES.iter().find(|(known, _)| known == name) {
-            Some((_, kind)) => WorkflowInput::new(*kind),
-            None => {
-                let types = TYPES.map(|(name, _)| name).into_iter();
-                let (name, near) = (shorten(name), did_you_mean(name, types.clone()));
-                let message = format!("`{name}` is not a type: write {}{near}", one_of(types));
-                report.refuse("unknown-value", path, message);
-                WorkflowInput::default()
-            }
-        };
+        if let Some((_, kind)) = TYPES.iter().find(|(known, _)| known == name) {
+            return WorkflowInput::new(*kind);
+        }
+        let types = TYPES.map(|(name, _)| name).into_iter();
+        let (name, near) = (shorten(name), did_you_mean(name, types.clone()));
+        let message = format!("`{name}` is not a type: write {}{near}", one_of(types));
+        report.refuse("unknown-value", path, message);
+        return WorkflowInput::default();
     }
     let mut fields = Fields::of(node, path, report);
     let has_type = fields.take("type").is_some();
