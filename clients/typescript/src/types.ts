@@ -2111,9 +2111,9 @@ export interface Input {
    */
   type: VariableType | null;
   /**
-   * The only values that it may have; absent where any value of the type will do.
+   * The only values that it may have; none where any value of the type will do.
    */
-  enum?: unknown[];
+  enum: unknown[];
   /**
    * Whether a run needs it.
    */

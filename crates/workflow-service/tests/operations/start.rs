@@ -33,7 +33,7 @@ fn inputs_have_types_defaults_and_where_they_are_used() {
     assert_eq!(
         input("goal").unwrap(),
         json!({
-            "name": "goal", "type": "string", "required": true, "default": null, "description": "What to reach",
+            "name": "goal", "type": "string", "enum": [], "required": true, "default": null, "description": "What to reach",
             "usedIn": ["check.prompt", "role planner"],
         })
     );

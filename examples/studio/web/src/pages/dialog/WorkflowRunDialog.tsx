@@ -215,7 +215,9 @@ function VariableField(props: {
     "aria-required": input.required,
   };
   const about = input.description ?? (input.usedIn.length > 0 ? `Used in ${input.usedIn.slice(0, 3).join(", ")}` : "");
-  const type = { text: "", number: "number", switch: "", list: "list, one item a line", json: "JSON" }[kind];
+  const type = { text: "", number: "number", switch: "", list: "list, one item a line", json: "JSON", choice: "" }[
+    kind
+  ];
   return (
     <div className={`form-field${kind === "switch" ? " is-switch" : ""}`}>
       <label htmlFor={id}>
@@ -232,6 +234,15 @@ function VariableField(props: {
           checked={text === "true"}
           onChange={(event) => onChange(String(event.target.checked))}
         />
+      ) : kind === "choice" ? (
+        <select {...shared} className="field" value={text} onChange={(event) => onChange(event.target.value)}>
+          {text === "" || !input.required ? <option value="" /> : null}
+          {input.enum.map((value) => (
+            <option key={JSON.stringify(value)} value={JSON.stringify(value)}>
+              {typeof value === "string" ? value : JSON.stringify(value)}
+            </option>
+          ))}
+        </select>
       ) : kind === "number" ? (
         <input
           {...shared}

@@ -6,6 +6,7 @@ import { fieldsOf, readFields } from "./inputs";
 const input = (name: string, type: VariableType | null, more: Partial<Input> = {}): Input => ({
   name,
   type,
+  enum: [],
   required: false,
   default: null,
   description: null,
@@ -36,6 +37,16 @@ test("what lines or a text cannot say is JSON", () => {
   expect(kind(null, 7)).toBe("json");
 });
 
+test("one of several values is chosen, whatever its type", () => {
+  const level = input("level", "integer", { enum: [1, 2, 3], default: 2 });
+  const [field] = fieldsOf([level], undefined);
+  expect([field?.kind, field?.text]).toEqual(["choice", "2"]);
+  expect(readFields(fieldsOf([level], { level: 3 })).vars).toEqual({ level: 3 });
+  expect(readFields(fieldsOf([input("tone", "string", { enum: ["a b", "c"] })], { tone: "a b" })).vars).toEqual({
+    tone: "a b",
+  });
+});
+
 test("values have the type of their variable", () => {
   const fields = fieldsOf(
     [
@@ -45,11 +56,13 @@ test("values have the type of their variable", () => {
       input("list", "array"),
       input("same", "string", { default: "d" }),
       input("empty", "number"),
+      input("whole", "integer"),
+      input("object", "object"),
     ],
-    { text: "007", number: 1.5, switch: true, list: ["a", "b"], same: "d" },
+    { text: "007", number: 1.5, switch: true, list: ["a", "b"], same: "d", whole: 7, object: { k: 1 } },
   );
   expect(readFields(fields)).toEqual({
-    vars: { text: "007", number: 1.5, switch: true, list: ["a", "b"] },
+    vars: { text: "007", number: 1.5, switch: true, list: ["a", "b"], whole: 7, object: { k: 1 } },
     errors: {},
   });
 });

@@ -1,7 +1,7 @@
 import type { Input } from "workflow-client";
 
 /** How a variable is written in the dialog. */
-export type FieldKind = "text" | "number" | "switch" | "list" | "json";
+export type FieldKind = "text" | "number" | "switch" | "list" | "json" | "choice";
 
 export interface InputField {
   input: Input;
@@ -9,7 +9,14 @@ export interface InputField {
   text: string;
 }
 
-const KINDS: Record<string, FieldKind> = { string: "text", number: "number", boolean: "switch", array: "list" };
+const KINDS: Record<string, FieldKind> = {
+  string: "text",
+  number: "number",
+  integer: "number",
+  boolean: "switch",
+  array: "list",
+  object: "json",
+};
 
 /** The fields of a workflow's inputs: required ones first, filled with defaults or with the values of a run. */
 export function fieldsOf(inputs: Input[], from: Record<string, unknown> | undefined): InputField[] {
@@ -25,6 +32,7 @@ export function fieldsOf(inputs: Input[], from: Record<string, unknown> | undefi
 
 /** The kind of a field: JSON where the type is not known and the value is no text. */
 function kindOf(input: Input, value: unknown): FieldKind {
+  if (input.enum.length > 0) return "choice";
   const kind = KINDS[input.type ?? ""];
   if (kind === "list") return isList(value) ? "list" : "json";
   if (kind !== undefined) return kind;
@@ -41,6 +49,7 @@ function written(kind: FieldKind, value: unknown): string {
   if (value === undefined || value === null) return "";
   if (kind === "list") return (value as string[]).join("\n");
   if (kind === "json") return JSON.stringify(value, null, 2);
+  if (kind === "choice") return JSON.stringify(value);
   return String(value);
 }
 
@@ -77,6 +86,7 @@ function read(kind: FieldKind, text: string): unknown {
         .split("\n")
         .map((line) => line.trim())
         .filter((line) => line !== "");
+    case "choice":
     case "json":
       try {
         return JSON.parse(text) as unknown;
