@@ -19,7 +19,7 @@ export function useFileText(file: WorkflowDetail, yaml: YamlView, reload: () => 
 
   const save = useMutation({
     mutationFn: async (version: string) => {
-      // What was asked before the file changes must not be taken for the file afterwards.
+      // A read that started before the save would return the old file after it: it is cancelled.
       await queries.cancelQueries({ queryKey: ["file", id] });
       return client.call("workflow:update", { id, version, text: yaml.read() });
     },
