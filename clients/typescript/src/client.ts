@@ -1,5 +1,6 @@
 import { ServiceFailure } from "./failure.js";
 import { Positions } from "./positions.js";
+import { sleep } from "./sleep.js";
 import type { Transport } from "./transport.js";
 import type { Message, Operations, Protocol, RunWorkflow, Started, Subscribe, Welcome } from "./types.js";
 
@@ -137,18 +138,4 @@ export class Client {
     }
     return welcome;
   }
-}
-
-function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const stop = () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    };
-    const timer = setTimeout(() => {
-      signal.removeEventListener("abort", stop);
-      resolve();
-    }, milliseconds);
-    signal.addEventListener("abort", stop, { once: true });
-  });
 }

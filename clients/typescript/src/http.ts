@@ -1,4 +1,5 @@
 import { ServiceFailure } from "./failure.js";
+import { sleep } from "./sleep.js";
 import { EventReader } from "./sse.js";
 import { unwrap, type Transport } from "./transport.js";
 import type { Message, Subscribe } from "./types.js";
@@ -10,6 +11,11 @@ export interface HttpOptions {
   token: string;
   /** After how long without a byte a stream is presumed lost, in milliseconds; the server sends one every 15 s. */
   silence?: number;
+  /**
+   * How long an operation that the service refuses with 429 is sent again, in milliseconds; 30 s unless set. Such a
+   * request was not carried out, so that sending it again does nothing twice.
+   */
+  patience?: number;
   /** Replaces the global `fetch`. */
   fetch?: typeof globalThis.fetch;
 }
@@ -19,6 +25,7 @@ export class HttpTransport implements Transport {
   readonly #base: string;
   readonly #headers: Record<string, string>;
   readonly #silence: number;
+  readonly #patience: number;
   readonly #fetch: typeof globalThis.fetch;
   readonly #closing = new AbortController();
 
@@ -26,17 +33,25 @@ export class HttpTransport implements Transport {
     this.#base = `${options.url.replace(/\/+$/, "")}/api/v1`;
     this.#headers = { authorization: `Bearer ${options.token}` };
     this.#silence = options.silence ?? 45_000;
+    this.#patience = options.patience ?? 30_000;
     this.#fetch = options.fetch ?? globalThis.fetch.bind(globalThis);
   }
 
   async call(operation: string, request: unknown, signal?: AbortSignal): Promise<unknown> {
     const stop = AbortSignal.any(signal ? [signal, this.#closing.signal] : [this.#closing.signal]);
-    const response = await this.#send(`/${operation}`, stop, {
+    const init = {
       method: "POST",
       headers: { ...this.#headers, "content-type": "application/json" },
       body: JSON.stringify(request ?? {}),
-    });
-    return this.#data(response, stop);
+    };
+    for (let left = this.#patience; ; ) {
+      const response = await this.#send(`/${operation}`, stop, init);
+      const pause = 1_000 * Number(response.headers.get("retry-after"));
+      if (response.status !== 429 || !(pause > 0 && pause <= left)) return this.#data(response, stop);
+      left -= pause;
+      await response.body?.cancel();
+      await sleep(pause, stop);
+    }
   }
 
   async *open(request: Subscribe, signal: AbortSignal): AsyncIterable<Message[]> {

@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { test, type TestContext } from "node:test";
 
-import { Client, HttpTransport, ServiceFailure } from "../src/index.js";
+import { Client, HttpTransport, ServiceFailure, type HttpOptions } from "../src/index.js";
 import { end, event } from "./fake.js";
 
 const token = "a-token-of-a-test";
@@ -13,7 +13,7 @@ const welcome = { success: true, data: { protocol: 1, version: "0.1.0", scopes: 
 type Handler = (request: IncomingMessage, response: ServerResponse, body: string) => void;
 
 /** A server whose answer to everything but `service:hello` is the test's. */
-async function serve(t: TestContext, handler: Handler, silence?: number): Promise<Client> {
+async function serve(t: TestContext, handler: Handler, options: Partial<HttpOptions> = {}): Promise<Client> {
   const server = createServer(async (request, response) => {
     let body = "";
     for await (const piece of request) body += String(piece);
@@ -29,7 +29,7 @@ async function serve(t: TestContext, handler: Handler, silence?: number): Promis
     server.close();
   });
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-  const transport = new HttpTransport({ url, token, ...(silence === undefined ? {} : { silence }) });
+  const transport = new HttpTransport({ url, token, ...options });
   return new Client(transport, { pause: { first: 1, longest: 1 } });
 }
 
@@ -59,6 +59,23 @@ test("a failure has the code, the message and the details of the envelope", asyn
     assert.deepEqual([failure.code, failure.message, failure.details], ["in_use", "2 runs use it", { runs: ["a", "b"] }]);
     return true;
   });
+});
+
+test("an operation that the service refuses for a while is sent again, for as long as the client has patience", async (t) => {
+  let refusals = 0;
+  const refuse = (response: ServerResponse) => {
+    refusals += 1;
+    response.writeHead(429, { "retry-after": "0.01" });
+    response.end('{"success":false,"error":{"code":"too_many_requests","message":"send it again"}}');
+  };
+  const client = await serve(t, (request, response) => {
+    if (request.url?.endsWith("workflow:list") && refusals === 3) response.end('{"success":true,"data":{"workflows":[]}}');
+    else refuse(response);
+  }, { patience: 100 });
+  assert.deepEqual(await client.call("workflow:list"), { workflows: [] });
+  assert.equal(refusals, 3);
+  await assert.rejects(client.call("workflow:delete", { id: "w" }), { code: "too_many_requests" });
+  assert.equal(refusals, 3 + 11);
 });
 
 test("an answer of something else than the service, and no answer, are unavailable", async (t) => {
@@ -114,7 +131,7 @@ test("a stream that is silent for too long is opened again", async (t) => {
     opened += 1;
     if (opened === 1) response.write(sent(event(1)));
     else response.end(`${sent(end(1))}event: end\ndata: {}\n\n`);
-  }, 50);
+  }, { silence: 50 });
   const messages = [];
   for await (const message of client.subscribe({ runs: [{ runId: "r1" }] })) messages.push(message);
   assert.deepEqual([messages, opened], [[event(1), end(1)], 2]);

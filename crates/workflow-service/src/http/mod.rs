@@ -7,6 +7,8 @@
 //! | `GET /api/v1/openapi.json` | this interface as OpenAPI 3.1 |
 //! | `GET /api/v1/health` | 200 while the service accepts requests; needs no token |
 //!
+//! A request that is refused with 429 was not carried out; `Retry-After` says in how many seconds to send it again.
+//!
 //! Every other request needs `Authorization: Bearer TOKEN`. Requests with a `Host` that the server does not have, or with
 //! an `Origin` that is not allowed, are refused: a page of another site can reach a loopback address through its
 //! visitor's browser.
@@ -105,7 +107,7 @@ async fn check(State(server): State<Arc<Server>>, mut request: Request, next: Ne
     let response = match server.guard.caller(request.headers()) {
         Err(error) => failed(&error),
         Ok(caller) if !server.rate.take(&caller.id) => {
-            failed(&ServiceError::new(Code::TooManyRequests, "too many requests: wait a second"))
+            failed(&ServiceError::new(Code::TooManyRequests, "too many requests in one second: send it again in a second"))
         }
         Ok(caller) => {
             request.extensions_mut().insert(caller);
@@ -123,6 +125,7 @@ fn allow_origin(mut response: Response, origin: Option<&HeaderValue>) -> Respons
         headers.insert(header::VARY, HeaderValue::from_static("Origin"));
         let allowed = HeaderValue::from_static("authorization, content-type, last-event-id");
         headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, allowed);
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("retry-after"));
     }
     response
 }
@@ -145,7 +148,7 @@ async fn operation(
         ));
     }
     let Ok(_permit) = server.operations.try_acquire() else {
-        return failed(&ServiceError::new(Code::TooManyRequests, "too many requests at once: try again"));
+        return failed(&ServiceError::new(Code::TooManyRequests, "too many requests at once: send it again in a second"));
     };
     let body = match read(body, server.patience).await {
         Ok(body) => body,

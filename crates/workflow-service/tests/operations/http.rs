@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use workflow_service::{Caller, Scope, operations};
 
-use crate::bindings::{TOKEN, exchange, serve};
+use crate::bindings::{TOKEN, exchange, exchange_whole, serve};
 use crate::host::Host;
 
 /// A request with these lines in its head.
@@ -98,8 +98,10 @@ fn large_slow_and_many_requests_are_refused() {
     let ended = runtime.block_on(exchange(address, "POST /api/v1/workflow:list HTTP/1.1\r\nHost: "));
     assert!(ended.0 == 408 || ended.0 == 0, "{ended:?}");
     let list = format!("POST /api/v1/workflow:list HTTP/1.1\r\n{head}Content-Length: 0\r\n\r\n");
-    let statuses: Vec<_> = (0..40).map(|_| runtime.block_on(exchange(address, &list)).0).collect();
-    assert!(statuses.contains(&429), "{statuses:?}");
+    let responses: Vec<_> = (0..40).map(|_| runtime.block_on(exchange_whole(address, &list))).collect();
+    let refused = responses.iter().find(|(status, ..)| *status == 429).unwrap();
+    assert!(refused.1.to_lowercase().contains("\r\nretry-after: 1\r\n"), "{refused:?}");
+    assert_eq!(code(&refused.2), "too_many_requests");
 }
 
 #[test]
