@@ -25,7 +25,7 @@ use workflow_testkit::scripted;
 use crate::sim::Sim;
 
 /// The names under which scripted providers are registered.
-const NAMES: [&str; 5] = ["ann", "bob", "cid", "dot", "command"];
+const NAMES: [&str; 6] = ["ann", "bob", "cid", "dot", "command", "demo"];
 
 /// The behaviour of one call.
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -990,6 +990,10 @@ export type Protocol = 1;
  */
 export type Severity = "error" | "warning";
 /**
+ * Where a value of a stage comes from. Of several, the first counts.
+ */
+export type ValueOrigin = "run" | "stage" | "defaults" | "assignments" | "role" | "host" | "stage_name" | "built_in";
+/**
  * The order of a list of workflows.
  */
 export type WorkflowOrder = "id" | "name" | "lastRun";
@@ -4702,6 +4706,10 @@ export interface ValidateWorkflow {
    * Whether the values of the text are returned too, with where they are: for forms beside a text.
    */
   values?: boolean;
+  /**
+   * Whether the values that the stages have when they run are returned too, each with where it comes from.
+   */
+  explain?: boolean;
 }
 /**
  * The result of a check.
@@ -4719,6 +4727,11 @@ export interface Validated {
    * The values of the text, if they were asked for.
    */
   values?: TextValues | null;
+  /**
+   * The values that the stages have when they run, if they were asked for: by stage, in the order of the stages;
+   * empty while the text has errors.
+   */
+  effective?: Effective[] | null;
 }
 /**
  * What is in the text of a workflow.
@@ -4738,6 +4751,31 @@ export interface TextValues {
    * The stages as a run executes them, with all that the text leaves out; empty while it has errors.
    */
   stages: PlannedStage[];
+}
+/**
+ * A value that a stage has when it runs, and where it comes from.
+ */
+export interface Effective {
+  /**
+   * The stage.
+   */
+  stage: string;
+  /**
+   * The field of the stage: `provider`, `with.model`, `providers[1].role`.
+   */
+  field: string;
+  /**
+   * The value.
+   */
+  value: unknown;
+  /**
+   * Where it comes from.
+   */
+  from: ValueOrigin;
+  /**
+   * Where it is in the text, if it is written there.
+   */
+  range?: Range | null;
 }
 /**
  * Lists the processes that drive runs of the store now, and counts the runs that no process drives.
@@ -5755,6 +5793,10 @@ export interface Workflow {
   inputs?: {
     [k: string]: WorkflowInput;
   } | null;
+  /**
+   * What stages have where they leave a field out.
+   */
+  defaults?: Stage | null;
   /**
    * The loop, where there is one.
    */

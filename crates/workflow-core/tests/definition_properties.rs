@@ -146,7 +146,7 @@ fn env() -> impl Strategy<Value = IndexMap<String, Value>> {
     btree_map(name, scalar(), 0..3).prop_map(IndexMap::from_iter)
 }
 
-fn stage() -> impl Strategy<Value = Stage> {
+fn stage() -> BoxedStrategy<Stage> {
     let who =
         (option::of(provider()), vec(lane(), 0..3), option::of(id()), option::of(id()), vec(id(), 0..3));
     let how = (
@@ -177,42 +177,53 @@ fn stage() -> impl Strategy<Value = Stage> {
         option::of(select(&[OutputFormat::Text, OutputFormat::Json][..])),
         option::of(0u32..=10),
     );
-    (who, how, what, limits).prop_map(|(who, how, what, limits)| {
-        let (provider, providers, role, profile, skills) = who;
-        let (mode, parallel_strategy, on_failure, retries, retry_backoff, min_iterations, when) = how;
-        let (prompt, with, inputs, set, env, cwd) = what;
-        let (timeout, idle_timeout, budget, session, on_interrupt, approval, output_schema, output, repairs) =
-            limits;
-        Stage {
-            provider: provider.filter(|_| providers.is_empty()),
-            role,
-            profile,
-            mode,
-            providers,
-            parallel_strategy,
-            on_failure,
-            retries,
-            retry_backoff,
-            min_iterations,
-            skills,
-            prompt,
-            with: with.map(Map::from_iter),
-            when: when.map(str::to_owned),
-            inputs,
-            set: set.into_iter().collect(),
-            output,
-            output_schema,
-            repairs,
-            timeout,
-            idle_timeout,
-            env,
-            cwd,
-            session,
-            on_interrupt,
-            approval,
-            budget,
-        }
-    })
+    (who, how, what, limits)
+        .prop_map(|(who, how, what, limits)| {
+            let (provider, providers, role, profile, skills) = who;
+            let (mode, parallel_strategy, on_failure, retries, retry_backoff, min_iterations, when) = how;
+            let (prompt, with, inputs, set, env, cwd) = what;
+            let (
+                timeout,
+                idle_timeout,
+                budget,
+                session,
+                on_interrupt,
+                approval,
+                output_schema,
+                output,
+                repairs,
+            ) = limits;
+            Stage {
+                provider: provider.filter(|_| providers.is_empty()),
+                role,
+                profile,
+                mode,
+                providers,
+                parallel_strategy,
+                on_failure,
+                retries,
+                retry_backoff,
+                min_iterations,
+                skills,
+                prompt,
+                with: with.map(Map::from_iter),
+                when: when.map(str::to_owned),
+                inputs,
+                set: set.into_iter().collect(),
+                output,
+                output_schema,
+                repairs,
+                timeout,
+                idle_timeout,
+                env,
+                cwd,
+                session,
+                on_interrupt,
+                approval,
+                budget,
+            }
+        })
+        .boxed()
 }
 
 /// An input, with a default of its type or none.
@@ -242,12 +253,12 @@ fn workflow() -> impl Strategy<Value = Workflow> {
     let stages = btree_map(id().prop_map(|id| StageId::new(id).unwrap()), stage(), 1..4);
     let repeat = option::of((1u32..=20, any::<bool>(), any::<bool>()));
     let inputs = option::of(btree_map(id(), input(), 0..4));
-    (id(), name, option::of(text()), inputs, option::of(budget()), stages, repeat).prop_map(
-        |(id, name, description, inputs, budget, stages, repeat): (
+    let head = (option::of(text()), inputs, option::of(stage()));
+    (id(), name, head, option::of(budget()), stages, repeat).prop_map(
+        |(id, name, (description, inputs, defaults), budget, stages, repeat): (
             _,
             _,
-            _,
-            Option<BTreeMap<_, _>>,
+            (_, Option<BTreeMap<_, _>>, Option<Stage>),
             _,
             BTreeMap<_, _>,
             _,
@@ -259,7 +270,9 @@ fn workflow() -> impl Strategy<Value = Workflow> {
                 on_exhausted: if completes { Exhausted::Complete } else { Exhausted::Fail },
                 ..LoopSpec::new(max_iters, "$.done == true")
             });
-            Workflow { id: id.parse().unwrap(), name, description, inputs, repeat, budget, stages }
+            let defaults = defaults.map(Box::new);
+            let id = id.parse().unwrap();
+            Workflow { id, name, description, inputs, defaults, repeat, budget, stages }
         },
     )
 }

@@ -179,6 +179,9 @@ pub(crate) enum Command {
         /// Treat unknown keys as errors.
         #[arg(long)]
         strict: bool,
+        /// Show each value that the stages have when they run, and where it comes from.
+        #[arg(long)]
+        explain: bool,
     },
     /// Show which agents are installed, their versions and their login status.
     Doctor,

@@ -39,6 +39,7 @@ pub fn generate(seed: u64) -> Case {
     }
     budgets(seed, &mut workflow, &mut profiles);
     interruptions(seed, &mut workflow, &mut profiles);
+    defaults(seed, &mut workflow);
     let workflow: Workflow = serde_json::from_value(workflow).unwrap();
     let workflow = definition::resolve(&workflow, &Defaults::default()).unwrap();
     let profiles = serde_json::from_value(profiles.into()).unwrap();
@@ -142,6 +143,27 @@ fn interruptions(seed: u64, workflow: &mut Value, profiles: &mut Map<String, Val
             node["session"] = (*chance.one(&["new", "continue"])).into();
         }
     }
+}
+
+/// Some workflows have values of their first stage for all stages.
+fn defaults(seed: u64, workflow: &mut Value) {
+    let chance = &mut Chance::of(seed, "defaults");
+    if !chance.percent(20) {
+        return;
+    }
+    let mut defaults = Map::new();
+    for field in ["on_failure", "retries", "retry_backoff", "session", "prompt", "mode", "parallel_strategy"]
+    {
+        if let Some(value) = workflow["stages"]["s0"].get(field)
+            && chance.percent(60)
+        {
+            defaults.insert(field.to_owned(), value.clone());
+        }
+    }
+    for stage in workflow["stages"].as_object_mut().unwrap().values_mut() {
+        stage.as_object_mut().unwrap().retain(|field, _| !defaults.contains_key(field) || chance.percent(50));
+    }
+    workflow["defaults"] = defaults.into();
 }
 
 /// The nodes that make calls, by themselves or for items.

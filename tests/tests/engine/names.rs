@@ -97,7 +97,7 @@ plan:
 "#;
     let host = Host::new();
     insta::assert_snapshot!(error_of(&host, host.start("r1", yaml).var("who", "an")), @r"
-    Stage: 1 of 2 providers failed: [1] ?: no provider is registered as `an`; did you mean `ann`? (registered: ann, bob, cid, command, dot)
+    Stage: 1 of 2 providers failed: [1] ?: no provider is registered as `an`; did you mean `ann`? (registered: ann, bob, cid, command, demo, dot)
     ");
     insta::assert_snapshot!(error_of(&host, host.start("r2", yaml)), @r"
     Stage: 1 of 2 providers failed: [1] ?: plan.provider: there is no `vars.who` (known: stage.id, iteration, run.id, run.workflow)

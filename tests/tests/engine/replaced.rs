@@ -68,7 +68,7 @@ fn a_name_that_is_not_known_is_an_error_that_tells_the_known_ones() {
     let host = Host::new();
     for (names, expected) in [
         (&[("ann", "dott")][..], "`dott`; did you mean `dot`?"),
-        (&[("*", "nobody")], "registered: ann, bob, cid, command, dot"),
+        (&[("*", "nobody")], "registered: ann, bob, cid, command, demo, dot"),
         (&[("an", "dot")], "the workflow uses: ann, bob"),
     ] {
         let start = host.start("r1", THREE).var("who", "cid").providers(map(names));

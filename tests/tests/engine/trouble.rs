@@ -187,7 +187,7 @@ fn a_provider_that_is_not_registered_is_found_before_anything_starts() {
     let yaml = "workflow: { name: Unknown provider, stages: [plan] }\nplan: { provider: anne }\n";
     let error = host.engine.parse(yaml, "test").unwrap_err();
     insta::assert_snapshot!(error, @r"
-    2:19: error[unknown-provider]: no provider is registered as `anne`; did you mean `ann`? (registered: ann, bob, cid, command, dot)
+    2:19: error[unknown-provider]: no provider is registered as `anne`; did you mean `ann`? (registered: ann, bob, cid, command, demo, dot)
     ");
 }
 

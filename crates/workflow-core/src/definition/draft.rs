@@ -3,6 +3,7 @@
 //! A text is [read](read()) once. The resulting draft names the files that it refers to ([`Draft::wanted`],
 //! [`Draft::give`]), and is then combined with them ([`Draft::resolve`]).
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use indexmap::IndexMap;
@@ -10,6 +11,7 @@ use serde_json::Value;
 
 use super::check;
 use super::edit::Ranges;
+use super::inherited::inherited;
 use super::model::{Diagnostic, Diagnostics, Severity, SourceRange, Workflow};
 use super::read as reading;
 use super::report::{Findings, Report, node_of};
@@ -119,6 +121,11 @@ impl Draft {
         self.workflow.as_ref()
     }
 
+    /// The same with its defaults at each stage.
+    pub fn full_workflow(&self) -> Option<Cow<'_, Workflow>> {
+        self.workflow().map(Workflow::with_defaults)
+    }
+
     /// What it refers to, as far as it was [given](Draft::give).
     pub fn library(&self) -> &Library {
         &self.library
@@ -173,8 +180,11 @@ impl Draft {
     /// Adds diagnostics of the host about the workflow: for instance, that a provider is not registered. Each
     /// diagnostic gets the line and column of the field that its path names. One is left out where an error
     /// of the text is in the same value or in a part of it: it may be about the same thing.
-    pub fn report(&mut self, diagnostics: Vec<Diagnostic>) {
+    pub fn report(&mut self, mut diagnostics: Vec<Diagnostic>) {
         let source = self.source.as_ref().map(|(text, tree)| (text.as_str(), tree));
+        if let Some((_, tree)) = source {
+            at_defaults(&mut diagnostics, tree);
+        }
         let mut report = Report::resume(source, std::mem::take(&mut self.found));
         report.by_path(diagnostics, self.own);
         self.found = report.into_findings();
@@ -218,6 +228,17 @@ impl Draft {
         let workflow = self.workflow.filter(|_| !diagnostics.iter().any(Diagnostic::is_error));
         Parsed { workflow, diagnostics }
     }
+}
+
+/// Moves what is said of values that stages have from the workflow's defaults to where these are written, once.
+fn at_defaults(diagnostics: &mut Vec<Diagnostic>, tree: &Node) {
+    let mut told = BTreeSet::new();
+    diagnostics.retain_mut(|diagnostic| {
+        let here = diagnostic.file.is_none().then(|| inherited(tree, &diagnostic.path)).flatten();
+        let Some(path) = here else { return true };
+        diagnostic.path = path;
+        told.insert((diagnostic.path.clone(), diagnostic.message.clone()))
+    });
 }
 
 /// The result of reading a definition.

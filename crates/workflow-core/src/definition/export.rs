@@ -229,7 +229,7 @@ fn portable_hash(bundle: &Bundle) -> Option<BundleHash> {
 /// The text of a workflow with what was filled in for its stages.
 fn explicit(text: &str, written: &Workflow, resolved: &Workflow) -> Result<String, EditError> {
     let mut text = text.to_owned();
-    for (id, stage) in &written.stages {
+    for (id, stage) in &written.with_defaults().stages {
         let Some(full) = resolved.stages.get(id) else { continue };
         let mut set = |field: &str, value: Option<&str>| {
             if let Some(value) = value {

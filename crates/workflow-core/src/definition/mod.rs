@@ -29,7 +29,9 @@
 mod check;
 mod draft;
 pub mod edit;
+mod explain;
 mod export;
+mod inherited;
 pub(crate) mod model;
 mod parse;
 mod parts;
@@ -46,6 +48,7 @@ pub use crate::suggest::{did_you_mean, nearest};
 pub use check::{GraphEdge, validate, validate_profile, validate_role};
 pub use draft::{Draft, Parsed, parse, read};
 pub use edit::Correction;
+pub use explain::{EffectiveValue, ValueOrigin};
 pub use export::{EXPORT_FORMAT, Export};
 pub use model::{
     Arm, AskNode, Assignment, Assignments, BranchNode, Budget, DIAGNOSTIC_CODES, Diagnostic, DiagnosticLine,

@@ -19,10 +19,10 @@ impl Draft {
     /// `defaults` are those of [`resolve`](Draft::resolve); `roles` are all that there are.
     pub fn wanted(&mut self, defaults: &Defaults, roles: &[RoleId]) -> Vec<Part> {
         loop {
-            let Some(workflow) = self.workflow() else { return Vec::new() };
+            let Some(workflow) = self.full_workflow() else { return Vec::new() };
             let wanted = match self.asks {
                 Asks::Assignments => vec![Part::Assignments],
-                Asks::Profiles => self.profiles(workflow, defaults),
+                Asks::Profiles => self.profiles(&workflow, defaults),
                 Asks::Roles => self.roles(defaults, roles),
                 Asks::Schemas => self.open_schemas(),
                 Asks::Nothing => return Vec::new(),
@@ -69,7 +69,8 @@ impl Draft {
 
     /// The names of the skills that it uses; to be called when nothing else is [wanted](Draft::wanted).
     pub fn skills(&self) -> BTreeSet<String> {
-        let stages = self.workflow().into_iter().flat_map(|workflow| workflow.stages.values());
+        let workflow = self.full_workflow();
+        let stages = workflow.iter().flat_map(|workflow| workflow.stages.values());
         let mut names: BTreeSet<String> = stages.flat_map(|stage| &stage.skills).cloned().collect();
         for profile in self.library.profiles.values() {
             names.extend(calls_of(profile).into_iter().flat_map(|(_, run)| run.skills.clone()));
@@ -164,7 +165,7 @@ impl Draft {
     }
 
     fn roles(&mut self, defaults: &Defaults, there: &[RoleId]) -> Vec<Part> {
-        let Some(workflow) = self.workflow() else { return Vec::new() };
+        let Some(workflow) = self.full_workflow() else { return Vec::new() };
         let mut names = BTreeSet::new();
         for (id, stage) in &workflow.stages {
             let of =
@@ -186,8 +187,8 @@ impl Draft {
 
     /// The schemas that are named, or referred to by schemas that were read, and that were not requested yet.
     fn open_schemas(&mut self) -> Vec<Part> {
-        let Some(workflow) = self.workflow() else { return Vec::new() };
-        let mut names = schemas(workflow, &self.library);
+        let Some(workflow) = self.full_workflow() else { return Vec::new() };
+        let mut names = schemas(&workflow, &self.library);
         names.extend(self.library.broken.values().cloned());
         for (name, (_, _, schema)) in &self.schemas {
             names.extend(output_schema::references(name, schema).unwrap_or_default());

@@ -208,6 +208,7 @@ fn referred(root: &Value, reference: &str) -> String {
         "Node" => "a node, without `id`".to_owned(),
         "LoopSpec" => "a mapping: [`workflow.loop`](#workflowloop)".to_owned(),
         "InputEntry" => "a type, or a mapping: [`inputs`](#an-entry-of-workflowinputs)".to_owned(),
+        "Stage" => "a mapping: [a stage](#a-stage)".to_owned(),
         "Budget" => "a mapping: [`budget`](#budget)".to_owned(),
         "Lane" => "entries: [`providers`](#an-entry-of-providers)".to_owned(),
         "GraphNode" => "nodes: [Every node](#every-node)".to_owned(),

@@ -9,7 +9,7 @@ use tracing::{error, warn};
 use workflow_core::bundle::{Bundle, ProviderMap};
 use workflow_core::catalog::{Catalog, CatalogError, Part, PartKind};
 use workflow_core::definition::{
-    self, CheckedBundle, Defaults, Diagnostic, Diagnostics, Draft, Library, Parsed, Workflow,
+    self, CheckedBundle, Defaults, Diagnostic, Diagnostics, Draft, EffectiveValue, Library, Parsed, Workflow,
 };
 use workflow_core::ids::WorkflowId;
 use workflow_core::plan::Plan;
@@ -161,6 +161,11 @@ impl Engine {
         self.shared.defaults.provider.as_deref()
     }
 
+    /// The values that the stages of a plan have, which a draft was resolved to, and where they come from.
+    pub fn explain(&self, draft: &Draft, plan: &Plan) -> Vec<EffectiveValue> {
+        draft.explain(plan.bundle(), &self.shared.defaults)
+    }
+
     /// Resolves and compiles a draft when everything was [looked up](Engine::look_up), and returns its errors
     /// and warnings. `providers` replace those that it names.
     pub fn finish(&self, draft: Draft, providers: &ProviderMap) -> Checked {
@@ -272,8 +277,8 @@ impl Checked {
 impl Shared {
     /// Adds the problems of the providers that a draft names.
     fn report_providers(&self, draft: &mut Draft) {
-        if let Some(workflow) = draft.workflow() {
-            let problems = self.check_providers(workflow, draft.library());
+        if let Some(workflow) = draft.full_workflow() {
+            let problems = self.check_providers(&workflow, draft.library());
             draft.report(problems);
         }
     }

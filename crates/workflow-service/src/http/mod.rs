@@ -106,9 +106,10 @@ async fn check(State(server): State<Arc<Server>>, mut request: Request, next: Ne
     }
     let response = match server.guard.caller(request.headers()) {
         Err(error) => failed(&error),
-        Ok(caller) if !server.rate.take(&caller.id) => {
-            failed(&ServiceError::new(Code::TooManyRequests, "too many requests in one second: send it again in a second"))
-        }
+        Ok(caller) if !server.rate.take(&caller.id) => failed(&ServiceError::new(
+            Code::TooManyRequests,
+            "too many requests in one second: send it again in a second",
+        )),
         Ok(caller) => {
             request.extensions_mut().insert(caller);
             next.run(request).await
@@ -148,7 +149,10 @@ async fn operation(
         ));
     }
     let Ok(_permit) = server.operations.try_acquire() else {
-        return failed(&ServiceError::new(Code::TooManyRequests, "too many requests at once: send it again in a second"));
+        return failed(&ServiceError::new(
+            Code::TooManyRequests,
+            "too many requests at once: send it again in a second",
+        ));
     };
     let body = match read(body, server.patience).await {
         Ok(body) => body,

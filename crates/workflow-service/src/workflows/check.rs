@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use workflow_core::bundle::ProviderMap;
 use workflow_core::data::Data;
-use workflow_core::definition::{self, Diagnostic, Draft, Severity};
-use workflow_core::ids::WorkflowId;
+use workflow_core::definition::{self, Diagnostic, Draft, Severity, ValueOrigin};
+use workflow_core::ids::{StageId, WorkflowId};
 use workflow_core::plan::Plan;
 
 use super::get::{Range, ranges};
@@ -37,6 +37,9 @@ pub struct ValidateWorkflow {
     /// Whether the values of the text are returned too, with where they are: for forms beside a text.
     #[serde(default)]
     pub values: bool,
+    /// Whether the values that the stages have when they run are returned too, each with where it comes from.
+    #[serde(default)]
+    pub explain: bool,
 }
 
 /// The result of a check.
@@ -51,6 +54,28 @@ pub struct Validated {
     /// The values of the text, if they were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub values: Option<TextValues>,
+    /// The values that the stages have when they run, if they were asked for: by stage, in the order of the stages;
+    /// empty while the text has errors.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub effective: Option<Vec<Effective>>,
+}
+
+/// A value that a stage has when it runs, and where it comes from.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Effective {
+    /// The stage.
+    pub stage: StageId,
+    /// The field of the stage: `provider`, `with.model`, `providers[1].role`.
+    pub field: String,
+    /// The value.
+    pub value: Data,
+    /// Where it comes from.
+    pub from: ValueOrigin,
+    /// Where it is in the text, if it is written there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub range: Option<Range>,
 }
 
 /// What is in the text of a workflow.
@@ -72,7 +97,7 @@ pub(crate) struct CheckedText {
     pub plan: Option<Arc<Plan>>,
     /// All errors and warnings.
     pub problems: Vec<Problem>,
-    /// The text as it was read.
+    /// The text as it was read, with what it refers to.
     draft: Draft,
 }
 
@@ -84,10 +109,9 @@ impl CheckedText {
         id: Option<&WorkflowId>,
         providers: &ProviderMap,
     ) -> Result<Self, ServiceError> {
-        let draft = definition::read(text.as_bytes(), id);
-        let mut looked_up = draft.clone();
-        host.engine().look_up(&mut looked_up).await?;
-        let checked = host.engine().finish(looked_up, providers);
+        let mut draft = definition::read(text.as_bytes(), id);
+        host.engine().look_up(&mut draft).await?;
+        let checked = host.engine().finish(draft.clone(), providers);
         Ok(Self { plan: checked.plan, problems: problems(checked.diagnostics, &draft), draft })
     }
 
@@ -99,6 +123,19 @@ impl CheckedText {
             ranges: ranges(&self.draft),
             stages: stages.unwrap_or_default(),
         }
+    }
+
+    /// The values of the stages, with where they come from.
+    fn effective(&self, host: &Host) -> Vec<Effective> {
+        let values = self.plan.as_ref().map(|plan| host.engine().explain(&self.draft, plan));
+        let effective = values.unwrap_or_default().into_iter().map(|found| Effective {
+            stage: found.stage,
+            field: found.field,
+            value: Data::new(&found.value),
+            from: found.from,
+            range: found.range.map(Range::from),
+        });
+        effective.collect()
     }
 
     /// The workflow. A text with errors is refused; they are in the details.
@@ -129,11 +166,12 @@ impl Operation for ValidateWorkflow {
     async fn run(self, host: &Host, _: &Caller) -> Result<Validated, ServiceError> {
         let checked = CheckedText::of(host, &self.text, self.id.as_ref(), &self.providers).await?;
         let values = self.values.then(|| checked.values());
+        let effective = self.explain.then(|| checked.effective(host));
         let mut diagnostics = checked.problems;
         if self.strict {
             let unknown = diagnostics.iter_mut().filter(|problem| problem.code == "unknown-key");
             unknown.for_each(|problem| problem.severity = Severity::Error);
         }
-        Ok(Validated { valid: !diagnostics.iter().any(Problem::is_error), diagnostics, values })
+        Ok(Validated { valid: !diagnostics.iter().any(Problem::is_error), diagnostics, values, effective })
     }
 }

@@ -15,7 +15,7 @@ pub use change::{
     CreateWorkflow, DeleteWorkflow, DuplicateWorkflow, EditText, EditedText, FieldEdit, UpdateWorkflow,
 };
 pub(crate) use check::CheckedText;
-pub use check::{TextValues, ValidateWorkflow, Validated};
+pub use check::{Effective, TextValues, ValidateWorkflow, Validated};
 pub use dry_run::{DryRun, Input, InputList, ListInputs, Missing};
 pub use get::{GetWorkflow, Range, WorkflowDetail, WorkflowText};
 pub use graph::{BoxKind, GraphBox, GraphFormat, GraphLine, GraphWorkflow, LineKind, WorkflowGraph};

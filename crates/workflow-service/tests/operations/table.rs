@@ -64,6 +64,11 @@ fn calls() -> Vec<(&'static str, String, Expected)> {
         call("workflow:validate", r#"{ "text": "workflow: {}" }"#, Ok(json!({ "valid": false }))),
         call(
             "workflow:validate",
+            r#"{ "text": "workflow: {}", "explain": true }"#,
+            Ok(json!({ "valid": false, "effective": [] })),
+        ),
+        call(
+            "workflow:validate",
             r#"{ "text": "HELLO\nextra: 1\n", "strict": true }"#,
             Ok(json!({ "valid": false })),
         ),

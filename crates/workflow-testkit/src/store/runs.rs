@@ -43,6 +43,7 @@ pub fn bundle(workflow: &str) -> Arc<Bundle> {
         name: format!("The workflow {workflow}"),
         description: None,
         inputs: None,
+        defaults: None,
         repeat: None,
         budget: None,
         stages,

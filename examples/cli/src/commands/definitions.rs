@@ -3,7 +3,7 @@
 use serde::Serialize;
 use workflow_core::bundle::ProviderMap;
 use workflow_service::workflows::{
-    ListWorkflows, Problem, ValidateWorkflow, Validated, WorkflowList, WorkflowSummary,
+    Effective, ListWorkflows, Problem, ValidateWorkflow, Validated, WorkflowList, WorkflowSummary,
 };
 
 use crate::error::Error;
@@ -71,7 +71,7 @@ pub(crate) async fn validate(
     home: &Home,
     json: bool,
     workflows: &[String],
-    strict: bool,
+    (strict, explain): (bool, bool),
 ) -> Result<Exit, Error> {
     let host = Host::for_definitions(home)?;
     let mut worst = Exit::DONE;
@@ -92,6 +92,7 @@ pub(crate) async fn validate(
                 strict,
                 providers: ProviderMap::default(),
                 values: false,
+                explain,
             })
             .await?;
         if !result.valid {
@@ -102,9 +103,17 @@ pub(crate) async fn validate(
         } else {
             print::lines(result.diagnostics.iter().map(|problem| problem.in_line(&source.name)))?;
             print::line(summary(&source.name, &result.diagnostics))?;
+            print::lines(result.effective.iter().flatten().map(explained))?;
         }
     }
     Ok(worst)
+}
+
+/// A value of a stage, and where it comes from.
+fn explained(found: &Effective) -> String {
+    let Effective { stage, field, value, from, range, .. } = found;
+    let at = range.as_ref().map(|range| format!(", {}:{}", range.line, range.column)).unwrap_or_default();
+    format!("  {stage}.{field} = {}  ({}{at})", value.json(), from.in_words())
 }
 
 fn summary(name: &str, diagnostics: &[Problem]) -> String {

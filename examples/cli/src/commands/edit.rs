@@ -127,6 +127,7 @@ async fn report(host: &Host, json: bool, before: &str, changed: &WorkflowText) -
             strict: false,
             providers: ProviderMap::default(),
             values: false,
+            explain: false,
         })
         .await?;
     if json {

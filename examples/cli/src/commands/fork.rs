@@ -51,7 +51,8 @@ async fn definition(host: &Host, fork: &ForkRun, current: &str, other: &Other) -
     let source = source.into_text()?;
     let providers = plan.providers.then(&other.providers.iter().cloned().collect());
     let (id, text) = (source.id.clone().or(Some(plan.workflow_id)), source.text.clone());
-    let checked = host.ask(ValidateWorkflow { id, text, strict: false, providers, values: false }).await?;
+    let request = ValidateWorkflow { id, text, strict: false, providers, values: false, explain: false };
+    let checked = host.ask(request).await?;
     for problem in &checked.diagnostics {
         print::to_stderr(&problem.in_line(&source.name));
     }

@@ -76,8 +76,8 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Error> {
             Command::Templates => templates::templates(home, json).await,
             Command::Roles => library::roles(home, json).await,
             Command::Profiles => library::profiles(home, json).await,
-            Command::Validate { workflows, strict } => {
-                definitions::validate(home, json, workflows, *strict).await
+            Command::Validate { workflows, strict, explain } => {
+                definitions::validate(home, json, workflows, (*strict, *explain)).await
             }
             Command::Doctor => doctor::doctor(json).await,
             Command::Schema { name } => definitions::schema(json, name),

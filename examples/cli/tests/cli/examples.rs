@@ -6,10 +6,11 @@ use std::path::Path;
 use super::home::{Home, copy};
 
 /// Each with an expected value in the run, by its place.
-const EXAMPLES: [(&str, &str, &str); 3] = [
+const EXAMPLES: [(&str, &str, &str); 4] = [
     ("fix-until-green", "/context/stages/check/output/passed", "4"),
     ("flaky", "/failedStages/0", "\"notify\""),
     ("parallel-review", "/context/stages/measure/output", "\"5\""),
+    ("release-notes", "/context/stages/collect/output", "\"three fixes and a feature\""),
 ];
 
 fn workflows() -> std::path::PathBuf {

@@ -14,6 +14,7 @@ mod deleting;
 mod doctor;
 mod document;
 mod examples;
+mod explaining;
 mod finding;
 mod forks;
 mod graphs;

@@ -26,6 +26,11 @@ pub(crate) fn workflow(workflow: &Workflow, report: &mut Report<'_>) {
     if let Some(inputs) = &workflow.inputs {
         self::inputs(inputs, &path.key("inputs"), report);
     }
+    if let Some(defaults) = &workflow.defaults {
+        let path = path.key("defaults");
+        stage(defaults, &path, report);
+        expressions::stage(defaults, workflow, &path, report);
+    }
     if let Some(repeat) = &workflow.repeat {
         loop_spec(workflow, repeat, &path.key("loop"), report);
     }
@@ -36,7 +41,10 @@ pub(crate) fn workflow(workflow: &Workflow, report: &mut Report<'_>) {
         let path = Path::Root.key(id.as_str());
         self::stage(stage, &path, report);
         expressions::stage(stage, workflow, &path, report);
-        min_iterations(stage, workflow, &path, report);
+        match &workflow.defaults {
+            Some(defaults) => together(stage, &stage.or(defaults), workflow, &path, report),
+            None => together(stage, stage, workflow, &path, report),
+        }
     }
 }
 
@@ -100,19 +108,6 @@ fn stage(stage: &Stage, path: &Path<'_>, report: &mut Report<'_>) {
     for (n, lane) in stage.providers.iter().enumerate() {
         self::lane(lane, stage, &providers.index(n), report);
     }
-    let is_majority = stage.mode == Some(Mode::Parallel)
-        && stage.parallel_strategy == Some(ParallelStrategy::Majority)
-        && !stage.providers.is_empty();
-    if is_majority && stage.providers.iter().all(|lane| lane.weight == Some(0)) {
-        let message = "with a `weight` of 0 everywhere no provider has a vote: give one of them more";
-        report.error("out-of-range", &providers, message);
-    }
-    // The default is allowed: a resolved workflow has it everywhere.
-    let strategy = stage.parallel_strategy.unwrap_or_default();
-    if strategy != ParallelStrategy::default() && stage.mode.unwrap_or_default() != Mode::Parallel {
-        let message = "`parallel_strategy` does nothing here: write `mode: parallel` beside it";
-        report.warning("no-effect", &path.key("parallel_strategy"), message);
-    }
     range(stage.retries, 0, 10, &path.key("retries"), report);
     range(stage.min_iterations, 0, 100, &path.key("min_iterations"), report);
     range(stage.repairs, 0, 10, &path.key("repairs"), report);
@@ -143,6 +138,24 @@ fn stage(stage: &Stage, path: &Path<'_>, report: &mut Report<'_>) {
         let told = shell::Told { prompt: stage.prompt.as_deref(), inputs: &stage.inputs };
         shell::check(with, &told, path, report);
     }
+}
+
+/// What fields mean together, of which the workflow's defaults may have some: `full` is the stage with them.
+fn together(stage: &Stage, full: &Stage, workflow: &Workflow, path: &Path<'_>, report: &mut Report<'_>) {
+    let is_majority = full.mode == Some(Mode::Parallel)
+        && full.parallel_strategy == Some(ParallelStrategy::Majority)
+        && !full.providers.is_empty();
+    if is_majority && full.providers.iter().all(|lane| lane.weight == Some(0)) {
+        let message = "with a `weight` of 0 everywhere no provider has a vote: give one of them more";
+        report.error("out-of-range", &path.key("providers"), message);
+    }
+    // The default is allowed: a resolved workflow has it everywhere.
+    let strategy = stage.parallel_strategy.unwrap_or_default();
+    if strategy != ParallelStrategy::default() && full.mode.unwrap_or_default() != Mode::Parallel {
+        let message = "`parallel_strategy` does nothing here: write `mode: parallel` beside it";
+        report.warning("no-effect", &path.key("parallel_strategy"), message);
+    }
+    min_iterations(stage, workflow, path, report);
 }
 
 fn lane(lane: &Lane, stage: &Stage, path: &Path<'_>, report: &mut Report<'_>) {

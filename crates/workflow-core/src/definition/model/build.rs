@@ -34,6 +34,7 @@ impl Workflow {
             name: name.into(),
             description: None,
             inputs: None,
+            defaults: None,
             repeat: None,
             budget: None,
             stages: IndexMap::new(),
@@ -64,6 +65,12 @@ impl Workflow {
     pub fn input(mut self, name: impl Into<String>, input: WorkflowInput) -> Self {
         self.inputs.get_or_insert_default().insert(name.into(), input);
         self
+    }
+
+    /// Sets what stages have where they leave a field out.
+    #[must_use]
+    pub fn defaults(self, defaults: Stage) -> Self {
+        Self { defaults: Some(Box::new(defaults)), ..self }
     }
 
     /// Lets the stages run in a loop.

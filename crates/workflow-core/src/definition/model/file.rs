@@ -33,6 +33,10 @@ struct Header<'w> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<BTreeMap<String, InputEntry>>")]
     inputs: Option<&'w IndexMap<String, WorkflowInput>>,
+    /// What stages have where they leave a field out: any field of a stage. `with`, `env` and `set` are merged, entry by
+    /// entry; the options of a provider are left out at a stage that names another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    defaults: Option<&'w Stage>,
     /// The loop, where there is one.
     #[serde(rename = "loop", skip_serializing_if = "Option::is_none")]
     repeat: Option<&'w LoopSpec>,
@@ -46,13 +50,14 @@ struct Header<'w> {
 
 impl Serialize for File<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Workflow { id, name, description, inputs, repeat, budget, stages } = self.0;
+        let Workflow { id, name, description, inputs, defaults, repeat, budget, stages } = self.0;
         let header = Header {
             id,
             name,
             description: description.as_deref(),
             stages: stages.keys().collect(),
             inputs: inputs.as_ref(),
+            defaults: defaults.as_deref(),
             repeat: repeat.as_ref(),
             budget: budget.as_ref(),
             protected: None,

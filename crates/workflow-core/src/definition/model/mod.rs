@@ -2,6 +2,7 @@
 
 mod assignments;
 mod build;
+mod defaults;
 mod diagnostic;
 mod duration;
 mod file;

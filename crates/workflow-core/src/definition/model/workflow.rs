@@ -24,6 +24,9 @@ pub struct Workflow {
     /// The variables that a run is given when it starts, where they are declared: a run is then given no others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inputs: Option<IndexMap<String, WorkflowInput>>,
+    /// What stages have where they leave a field out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub defaults: Option<Box<Stage>>,
     /// The loop, where there is one.
     #[serde(default, rename = "loop", skip_serializing_if = "Option::is_none")]
     pub repeat: Option<LoopSpec>,

@@ -241,6 +241,8 @@ const OPTIONS: [&str; 12] = [
     "sandbox",
     "max_tokens",
 ];
+/// Keys that other programs write for themselves. They are not misspelt.
+const OF_OTHERS: [&str; 2] = ["isDefault", "source"];
 /// Fields of a stage that a node does not have.
 const OF_STAGE: [&str; 9] = [
     "on_failure",
@@ -294,6 +296,10 @@ pub(crate) fn unknown_key<'a>(
 ) {
     if report.is_full() {
         return;
+    }
+    if OF_OTHERS.contains(&entry.key.as_str()) {
+        let message = format!("`{}` is not known here and is ignored", entry.key);
+        return report.warning_at_key("unknown-key", &parent.key(&entry.key), entry.at, message, None);
     }
     let message = format!(
         "`{}` is not known here and is ignored{}",

@@ -46,6 +46,8 @@ pub(crate) fn workflow(
     let description = fields.text("description", report);
     let listed = stage_ids(&mut fields, &path, report);
     let inputs = inputs::inputs(&mut fields, &path, report);
+    let defaults = fields.take("defaults");
+    let defaults = defaults.map(|node| stage_fields(node, &path.key("defaults"), report).into());
     let repeat = fields.take("loop").map(|node| loop_spec(node, &path.key("loop"), report));
     let budget = budget(&mut fields, &path, report);
     // What catalogs look at: it is not a part of what runs.
@@ -67,7 +69,7 @@ pub(crate) fn workflow(
     for entry in entries.iter().filter(|entry| nodes.contains_key(entry.key.as_str())) {
         unknown_key(entry, &Path::Root, stages.iter().copied().chain(["workflow"]), report);
     }
-    Some(Workflow { id, name, description, inputs, repeat, budget, stages: read })
+    Some(Workflow { id, name, description, inputs, defaults, repeat, budget, stages: read })
 }
 
 /// The id in the file, which may be left out where the file's name gives it.
@@ -187,6 +189,10 @@ fn stage_at(node: &Node, path: &Path<'_>, report: &mut Report<'_>) -> Stage {
     if let Kind::Scalar(_, Value::String(profile)) = &node.kind {
         return Stage { profile: Some(profile.clone()), ..Stage::default() };
     }
+    stage_fields(node, path, report)
+}
+
+fn stage_fields(node: &Node, path: &Path<'_>, report: &mut Report<'_>) -> Stage {
     let mut fields = Fields::of(node, path, report).of_kind(Unknown::Stage);
     let stage = Stage {
         provider: fields.text("provider", report),

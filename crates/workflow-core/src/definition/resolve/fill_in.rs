@@ -10,7 +10,7 @@ use crate::definition::report::Report;
 
 /// Fills in everything that `workflow` leaves out, so that a run depends on nothing else.
 ///
-/// Afterwards `provider` is absent everywhere and `providers` has at least one lane with its
+/// Afterwards there are no `defaults`; `provider` is absent everywhere and `providers` has at least one lane with its
 /// weight; a loop has its `fallback_next_stage`; and each stage has `mode`, `parallel_strategy`,
 /// `on_failure`, `retries`, `retry_backoff`, `min_iterations`, `profile`, `session` and
 /// `on_interrupt`. Resolving the result again changes nothing.
@@ -20,7 +20,7 @@ use crate::definition::report::Report;
 /// Everything that [`validate`] says, and the stages that have no provider although there is no default.
 pub fn resolve(workflow: &Workflow, defaults: &Defaults) -> Result<Workflow, Diagnostics> {
     let mut diagnostics = validate(workflow);
-    let mut resolved = workflow.clone();
+    let mut resolved = workflow.with_defaults().into_owned();
     diagnostics.extend(fill_in(&mut resolved, defaults));
     if diagnostics.iter().any(Diagnostic::is_error) { Err(Diagnostics(diagnostics)) } else { Ok(resolved) }
 }

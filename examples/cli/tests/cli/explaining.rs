@@ -1,0 +1,68 @@
+//! `validate --explain`: the values that stages have, and where they come from.
+
+use super::home::Home;
+
+const FLOW: &str = "workflow:
+  name: Flow
+  stages: [plan, code]
+  defaults: { provider: demo, with: { delay: 1ms }, retries: 1 }
+plan: { retries: 4, with: { answers: [done] } }
+code: { provider: command, with: { command: [\"true\"] } }
+";
+
+#[test]
+fn each_value_is_shown_with_where_it_comes_from() {
+    let home = Home::new();
+    home.write("flow.workflow.yml", FLOW);
+    home.write(".orch/config/assignments.yml", "plan: { profile: simple }\ncode: { provider: demo }\n");
+    let shown = home.run(&["validate", "--explain", "flow.workflow.yml"]);
+    assert_eq!(shown.code, Some(0), "{shown:?}");
+    insta::assert_snapshot!(shown.stdout, @r#"
+    flow.workflow.yml: valid
+      plan.provider = "demo"  (workflow.defaults, 4:25)
+      plan.profile = "simple"  (config/assignments.yml)
+      plan.mode = "sequential"  (built in)
+      plan.parallel_strategy = "all"  (built in)
+      plan.on_failure = "stop"  (built in)
+      plan.retries = 4  (the stage, 5:18)
+      plan.retry_backoff = "5s"  (built in)
+      plan.min_iterations = 0  (built in)
+      plan.with.delay = "1ms"  (workflow.defaults, 4:46)
+      plan.with.answers = ["done"]  (the stage, 5:38)
+      plan.session = "new"  (built in)
+      plan.on_interrupt = "rerun"  (built in)
+      code.provider = "command"  (the stage, 6:19)
+      code.profile = "simple"  (built in)
+      code.mode = "sequential"  (built in)
+      code.parallel_strategy = "all"  (built in)
+      code.on_failure = "stop"  (built in)
+      code.retries = 1  (workflow.defaults, 4:62)
+      code.retry_backoff = "5s"  (built in)
+      code.min_iterations = 0  (built in)
+      code.with.command = ["true"]  (the stage, 6:45)
+      code.session = "new"  (built in)
+      code.on_interrupt = "rerun"  (built in)
+    "#);
+    let checked = home.run(&["validate", "--explain", "--json", "flow.workflow.yml"]).json().pop().unwrap();
+    let first = &checked["effective"][0];
+    assert_eq!(
+        (&first["stage"], &first["field"], &first["from"]),
+        (&"plan".into(), &"provider".into(), &"defaults".into())
+    );
+    assert_eq!(first["range"]["line"], 4);
+    let plain = home.run(&["validate", "flow.workflow.yml"]);
+    assert_eq!(plain.stdout, "flow.workflow.yml: valid\n");
+}
+
+#[test]
+fn a_provider_that_does_not_exist_is_reported_once_where_the_defaults_name_it() {
+    let home = Home::new();
+    home.write(
+        "flow.workflow.yml",
+        &FLOW.replace("provider: demo", "provider: dmeo").replace("code: { provider: command,", "code: {"),
+    );
+    let checked = home.run(&["validate", "flow.workflow.yml"]);
+    assert_eq!(checked.code, Some(2), "{checked:?}");
+    assert_eq!(checked.stdout.matches("error[unknown-provider]").count(), 1, "{checked:?}");
+    assert!(checked.stdout.contains("flow.workflow.yml:4:25: error[unknown-provider]"), "{checked:?}");
+}
