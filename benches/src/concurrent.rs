@@ -1,9 +1,12 @@
 //! Many runs at the same time, on one thread.
 
+use std::sync::Arc;
+
 use futures::executor::block_on;
+use workflow_core::plan::Plan;
 use workflow_core::provider::Provider;
 use workflow_core::status::RunStatus;
-use workflow_exec::StartRun;
+use workflow_exec::{Engine, StartRun};
 
 use crate::measure::{Effort, Result, Times, busy, repeat};
 use crate::table::Row;
@@ -54,14 +57,22 @@ fn measure<P: Provider + 'static>(
         called?;
         let engine = engine(provider())?;
         let plan = engine.prepare(&workflow)?;
-        let (ended, ran) = busy(|| {
-            block_on(all((0..runs).map(|_| async {
-                let view = engine.run(StartRun::plan(&plan)).await?;
-                assert_eq!(view.status, RunStatus::Completed);
-                Ok(())
-            })))
-        });
+        let (ended, ran) = busy(|| run(&engine, &plan, runs));
         ended?;
         Ok([ran, floor])
     })
+}
+
+fn run(engine: &Engine, plan: &Arc<Plan>, runs: usize) -> Result<()> {
+    block_on(all((0..runs).map(|_| async {
+        let view = engine.run(StartRun::plan(plan)).await?;
+        assert_eq!(view.status, RunStatus::Completed);
+        Ok(())
+    })))
+}
+
+/// So many runs of five steps at the same time, for profilers that count instructions.
+pub(crate) fn once(runs: usize) -> Result<()> {
+    let engine = engine(NoOp)?;
+    run(&engine, &engine.prepare(&chain(STAGES)?)?, runs)
 }

@@ -14,6 +14,7 @@ use workflow_core::plan::Plan;
 use workflow_core::status::RunStatus;
 use workflow_exec::{Engine, StartRun};
 
+use crate::concurrent;
 use crate::measure::{Effort, Result, Times, busy, repeat};
 use crate::table::Row;
 use crate::work::{Bare, NoOp, PROVIDER, chain, engine, fan_out};
@@ -123,6 +124,7 @@ pub(crate) fn once(what: &str, size: usize) -> Result<String> {
         "lanes" => {
             return run(&engine, StartRun::plan(&engine.prepare(&fan_out(size)?)?)).map(|()| "\n".into());
         }
+        "concurrent" => return concurrent::once(size).map(|()| "\n".into()),
         "chain" => Shape::Chain,
         "wide" => Shape::Wide,
         "layers" => Shape::Layers,

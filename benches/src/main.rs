@@ -10,7 +10,7 @@
 //! factor of two, and frameworks measure one function after the other. Frameworks also do not support memory
 //! per run, control requests from another process, or a goal for each figure.
 //!
-//! `once` does one run of a shape: `stages`, `lanes`, `chain`, `wide`, `layers`, `foreach` or `filtered`.
+//! `once` does one run of a shape: `stages`, `lanes`, `concurrent`, `chain`, `wide`, `layers`, `foreach` or `filtered`.
 //! Counted instructions are the same each time, and show growth that times hide.
 //!
 //! No time is asserted: the table shows what was measured and whether it meets the goals.
