@@ -104,7 +104,7 @@ pub(crate) const ALL: &[Step] = &[
     },
     Step {
         name: "features",
-        about: "libraries pass clippy with each pair of their features; providers, service and façade with each",
+        about: "libraries pass clippy with each of their features, core and exec with each combination",
         tool: Some(HACK),
         hindrance: None,
         check: features,
@@ -221,20 +221,20 @@ const FORWARDED: &str = "acp,claude-code,codex,demo,gemini,grok,http,json-schema
 /// Lints libraries with few of their features. Clippy instead of `check`: its flags apply only to the workspace's own
 /// packages, so that dependencies are not compiled again for `-D warnings`.
 fn features() -> Result<()> {
-    let of_their_own = ["workflow", "workflow-providers", "workflow-service"];
-    let mut pairs = cargo(&["hack", "clippy", "--feature-powerset", "--depth", "2"]);
-    for library in libraries()?.iter().filter(|name| !of_their_own.contains(&name.as_str())) {
-        pairs.args(["--package", library]);
+    let lint = |how: &[&str], library: &str, without: &[&str]| {
+        let mut hack = cargo(&["hack", "clippy"]);
+        run(hack.args(how).args(["--package", library]).args(without).args(["--", "-D", "warnings"]))
+    };
+    for library in libraries()? {
+        match library.as_str() {
+            // Their features change what the same modules do.
+            "workflow-core" | "workflow-exec" => lint(&["--feature-powerset"], &library, &[])?,
+            "workflow" => lint(&["--each-feature"], &library, &["--exclude-features", FORWARDED])?,
+            // Their features are modules that know little of each other: each must compile alone.
+            _ => lint(&["--each-feature"], &library, &[])?,
+        }
     }
-    run(pairs.args(["--", "-D", "warnings"]))?;
-    // The features of these are modules that know little of each other: each must compile alone.
-    for library in ["workflow-providers", "workflow-service"] {
-        let each = ["hack", "clippy", "--each-feature", "--package", library];
-        run(cargo(&each).args(["--", "-D", "warnings"]))?;
-    }
-    let facade =
-        ["hack", "clippy", "--each-feature", "--package", "workflow", "--exclude-features", FORWARDED];
-    run(cargo(&facade).args(["--", "-D", "warnings"]))
+    Ok(())
 }
 
 /// Plays whole engines in a simulated world, and reports the first seed that violates a rule.
