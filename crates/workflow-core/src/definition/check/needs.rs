@@ -1,6 +1,7 @@
 //! What the nodes of a graph need of each other.
 
 use foldhash::HashMap;
+use foldhash::fast::RandomState;
 use serde_json::Value;
 
 use crate::definition::model::{GraphNode, Node, Profile, RunNode};
@@ -13,7 +14,7 @@ pub(crate) struct NodeNames(HashMap<NodeId, usize>);
 impl NodeNames {
     /// Of two nodes with the same name the first counts.
     pub(crate) fn of(graph: &[GraphNode]) -> Self {
-        let mut names = HashMap::default();
+        let mut names = HashMap::with_capacity_and_hasher(graph.len(), RandomState::default());
         for (place, node) in graph.iter().enumerate() {
             for name in [Some(&node.id), node.out.as_ref()].into_iter().flatten() {
                 names.entry(name.clone()).or_insert(place);

@@ -1,7 +1,5 @@
 //! What the values of a profile have to be: one set of rules for files and for Rust.
 
-use std::collections::HashMap;
-
 use serde_json::Value;
 
 use super::expressions::{self, TemplatePlace, no_node};
@@ -32,7 +30,7 @@ pub(crate) fn profile(profile: &Profile, workflow: Option<&Workflow>, report: &m
     if profile.graph.is_empty() {
         report.error("missing-field", &path, "`graph` is missing or empty: list the nodes of the stage");
     }
-    let mut seen = HashMap::new();
+    let names = NodeNames::of(&profile.graph);
     for (n, node) in profile.graph.iter().enumerate() {
         let path = path.index(n);
         for (name, key) in [(Some(&node.id), "id"), (node.out.as_ref(), "out")] {
@@ -41,16 +39,14 @@ pub(crate) fn profile(profile: &Profile, workflow: Option<&Workflow>, report: &m
                 let message = format!("a node cannot be called `{name}`: that is the item of a `foreach`");
                 report.error("reserved-name", &path.key(key), message);
             }
-            let first = *seen.entry(name.as_str()).or_insert((n, key));
-            if first != (n, key) {
-                let first = first.0;
+            let first = names.place(name.as_str()).unwrap_or(n);
+            if first != n || (key == "out" && name == &node.id) {
                 let message =
                     format!("`{name}` is the name of `graph[{first}]` already: names of nodes are unique");
                 report.error("duplicate-node", &path.key(key), message);
             }
         }
     }
-    let names = NodeNames::of(&profile.graph);
     let checker = Checker { names: &names, workflow };
     for (n, node) in profile.graph.iter().enumerate() {
         checker.graph_node(node, &path.index(n), report);
