@@ -161,7 +161,13 @@ impl Shape {
                     when: None,
                     run: Box::new(Node::Run(Box::new(run))),
                 });
-                vec![GraphNode { id: "each".parse()?, out: None, set: indexmap::IndexMap::new(), node }]
+                vec![GraphNode {
+                    id: "each".parse()?,
+                    out: None,
+                    after: Vec::new(),
+                    set: indexmap::IndexMap::new(),
+                    node,
+                }]
             }
         };
         Ok(Profile { graph, concurrency: Some(MOST), ..Profile::default() })
@@ -181,6 +187,7 @@ fn node(number: usize, inputs: impl Iterator<Item = usize>) -> Result<GraphNode>
     Ok(GraphNode {
         id: format!("node-{number}").parse()?,
         out: None,
+        after: Vec::new(),
         set: indexmap::IndexMap::new(),
         node: Node::Run(Box::new(RunNode { inputs, ..RunNode::default() })),
     })

@@ -133,7 +133,8 @@ fn describe(body: &EventBody, start: Timestamp) -> String {
             let next = next.as_ref().map(|stage| format!(", next {stage}")).unwrap_or_default();
             format!("{iteration}, done {done}{next}")
         }
-        EventBody::RunCompleted { failed_stages } if !failed_stages.is_empty() => {
+        EventBody::RunCompleted { output: Some(output), .. } => format!("with {output:?}"),
+        EventBody::RunCompleted { failed_stages, .. } if !failed_stages.is_empty() => {
             format!("failed: {failed_stages:?}")
         }
         EventBody::RunFailed { error } => failure(error),

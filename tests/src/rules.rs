@@ -15,9 +15,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use workflow_core::bundle::Bundle;
+use workflow_core::data::Data;
 use workflow_core::definition::{Exhausted, OnFailure, Stage, Workflow};
 use workflow_core::event::{BudgetLimit, Event, EventBody, RunCreated};
-use workflow_core::expr::Condition;
+use workflow_core::expr::{Condition, ValueTemplate};
 use workflow_core::failure::FailureClass;
 use workflow_core::ids::{NodePath, RoleId, StageId};
 
@@ -262,7 +263,7 @@ impl<'a> Log<'a> {
             EventBody::IterationEnded { iteration, done, next } => {
                 self.end_iteration(*iteration, *done, next.as_ref())
             }
-            EventBody::RunCompleted { failed_stages } => {
+            EventBody::RunCompleted { failed_stages, output } => {
                 rule(*failed_stages == self.failed_stages, "a completed run names the stages that failed")?;
                 let exhausted_completes = || {
                     let repeat = self.workflow.repeat.as_ref();
@@ -274,13 +275,20 @@ impl<'a> Log<'a> {
                     _ => false,
                 };
                 rule(over && !self.cancelling, "a run completes after its last stage")?;
+                if self.reading.expressions {
+                    let expected = self.output().transpose()?;
+                    rule(output.as_ref().map(Data::value) == expected, "the definition says the output")?;
+                }
                 self.end("completed")
             }
             EventBody::RunFailed { error } => {
                 let exhausted = error.class == FailureClass::LoopExhausted;
                 let failed = match self.position {
                     Position::Failing(_) => !exhausted,
-                    Position::AfterIteration { done } => exhausted && !done,
+                    Position::AfterLast => matches!(self.output(), Some(Err(_))),
+                    Position::AfterIteration { done } => {
+                        (exhausted && !done) || matches!(self.output(), Some(Err(_)))
+                    }
                     _ => false,
                 };
                 rule(failed, "a run fails because a stage failed or its loop is exhausted")?;
@@ -395,6 +403,17 @@ impl<'a> Log<'a> {
     fn end(&mut self, how: &'static str) -> Checked {
         self.ended = Some(how);
         rule(self.running() == 0, "a run ends only when none of its calls is running")
+    }
+
+    /// The output that the definition says; an error where an expression of it cannot be resolved.
+    fn output(&self) -> Option<Result<Value, &'static str>> {
+        let output = self.workflow.output.as_ref()?;
+        let names = json!({
+            "vars": self.vars, "stages": self.stages, "iteration": self.iteration,
+            "run": { "id": self.created.run, "workflow": self.created.workflow },
+        });
+        let output = ValueTemplate::parse(output).unwrap().render(&names);
+        Some(output.map_err(|_| "a run with an output that cannot be resolved fails"))
     }
 
     fn stage(&self, id: &StageId) -> &'a Stage {

@@ -51,6 +51,7 @@ macro_rules! scenarios {
 }
 
 scenarios! {
+    after
     all
     all_with_a_failure
     branch
@@ -113,6 +114,8 @@ scenarios! {
     node_set_fails
     node_when
     out_names
+    output
+    output_fails
     pause_and_resume
     pause_during_a_retry
     queue
@@ -131,6 +134,8 @@ scenarios! {
     sequential
     sequential_failure
     set
+    set_node
+    set_node_fails
     skipped_by_when
     stop
     timeout

@@ -655,6 +655,10 @@ export type EventBody =
          * The stages that failed on the way (`on_failure: continue`), each once.
          */
         failedStages?: string[];
+        /**
+         * Its output, where the definition says what it is; absent: that of the last stage that was not skipped.
+         */
+        output?: unknown;
       };
     }
   | {
@@ -758,6 +762,11 @@ export type GraphNode = {
    */
   out?: string | null;
   /**
+   * Nodes that have to end before it starts, although it does not name their outputs. Whether they were skipped does not
+   * matter.
+   */
+  after?: NamesForm | null;
+  /**
    * Variables to write from its output.
    */
   set?: {
@@ -782,7 +791,14 @@ export type GraphNode = {
   | (AskNode & {
       type: "ask";
     })
+  | (SetNode & {
+      type: "set";
+    })
 );
+/**
+ * One name, or a list of names.
+ */
+export type NamesForm = string | string[];
 /**
  * What a provider's text is taken for.
  */
@@ -952,10 +968,6 @@ export type Message =
       error: ServiceError;
     };
 /**
- * One name, or a list of names.
- */
-export type NamesForm = string | string[];
-/**
  * What a node does.
  */
 export type Node =
@@ -976,6 +988,9 @@ export type Node =
     })
   | (AskNode & {
       type: "ask";
+    })
+  | (SetNode & {
+      type: "set";
     });
 /**
  * When a stage with parallel providers succeeds.
@@ -2419,7 +2434,7 @@ export interface PlannedNode {
    */
   id: string;
   /**
-   * The type: `run`, `foreach`, `reduce`, `branch`, `export`, `ask`.
+   * The type: `run`, `foreach`, `reduce`, `branch`, `export`, `ask`, `set`.
    */
   type: string;
   /**
@@ -2739,6 +2754,11 @@ export interface RunView {
    * Why it failed.
    */
   error: Failure | null;
+  /**
+   * The output of a run that completed: what the definition says, or else the output of the last stage that was
+   * not skipped.
+   */
+  output?: unknown;
 }
 /**
  * Why a run does not continue by itself.
@@ -5234,6 +5254,19 @@ export interface ExportNode {
   when?: string | null;
 }
 /**
+ * A node that makes a value without a call.
+ */
+export interface SetNode {
+  /**
+   * Its output: a value in which `${…}` is resolved.
+   */
+  value: unknown;
+  /**
+   * A condition; when it is false the node is skipped.
+   */
+  when?: string | null;
+}
+/**
  * A role: front matter and a template.
  */
 export interface Role {
@@ -5805,6 +5838,10 @@ export interface Workflow {
    * Limits of the whole run.
    */
   budget?: Budget | null;
+  /**
+   * The output of a run; absent: that of the last stage that was not skipped.
+   */
+  output?: unknown;
   /**
    * The stages, in the order they run.
    */

@@ -411,6 +411,9 @@ pub enum EventBody {
         /// The stages that failed on the way (`on_failure: continue`), each once.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         failed_stages: Vec<StageId>,
+        /// Its output, where the definition says what it is; absent: that of the last stage that was not skipped.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        output: Option<Data>,
     },
     /// The run failed.
     RunFailed {

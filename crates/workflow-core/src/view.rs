@@ -89,6 +89,10 @@ pub struct RunView {
     pub completed_at: Option<Timestamp>,
     /// Why it failed.
     pub error: Option<Arc<Failure>>,
+    /// The output of a run that completed: what the definition says, or else the output of the last stage that was
+    /// not skipped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Data>,
 }
 
 /// What the stages of a run read and write.

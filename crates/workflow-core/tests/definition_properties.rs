@@ -253,12 +253,12 @@ fn workflow() -> impl Strategy<Value = Workflow> {
     let stages = btree_map(id().prop_map(|id| StageId::new(id).unwrap()), stage(), 1..4);
     let repeat = option::of((1u32..=20, any::<bool>(), any::<bool>()));
     let inputs = option::of(btree_map(id(), input(), 0..4));
-    let head = (option::of(text()), inputs, option::of(stage()));
+    let head = (option::of(text()), inputs, option::of(stage()), option::of(value()));
     (id(), name, head, option::of(budget()), stages, repeat).prop_map(
-        |(id, name, (description, inputs, defaults), budget, stages, repeat): (
+        |(id, name, (description, inputs, defaults, output), budget, stages, repeat): (
             _,
             _,
-            (_, Option<BTreeMap<_, _>>, Option<Stage>),
+            (_, Option<BTreeMap<_, _>>, Option<Stage>, _),
             _,
             BTreeMap<_, _>,
             _,
@@ -272,7 +272,7 @@ fn workflow() -> impl Strategy<Value = Workflow> {
             });
             let defaults = defaults.map(Box::new);
             let id = id.parse().unwrap();
-            Workflow { id, name, description, inputs, defaults, repeat, budget, stages }
+            Workflow { id, name, description, inputs, defaults, repeat, budget, output, stages }
         },
     )
 }

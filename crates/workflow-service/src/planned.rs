@@ -55,7 +55,7 @@ pub struct PlannedLane {
 pub struct PlannedNode {
     /// The id.
     pub id: String,
-    /// The type: `run`, `foreach`, `reduce`, `branch`, `export`, `ask`.
+    /// The type: `run`, `foreach`, `reduce`, `branch`, `export`, `ask`, `set`.
     #[serde(rename = "type")]
     pub kind: String,
     /// How a `reduce` makes one value of several.
@@ -98,6 +98,7 @@ fn type_of(node: &Node) -> &'static str {
         Node::Branch(_) => "branch",
         Node::Export(_) => "export",
         Node::Ask(_) => "ask",
+        Node::Set(_) => "set",
     }
 }
 

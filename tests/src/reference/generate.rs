@@ -40,6 +40,8 @@ pub fn generate(seed: u64) -> Case {
     budgets(seed, &mut workflow, &mut profiles);
     interruptions(seed, &mut workflow, &mut profiles);
     defaults(seed, &mut workflow);
+    output(seed, count, &mut workflow);
+    orders(seed, &mut profiles);
     let workflow: Workflow = serde_json::from_value(workflow).unwrap();
     let workflow = definition::resolve(&workflow, &Defaults::default()).unwrap();
     let profiles = serde_json::from_value(profiles.into()).unwrap();
@@ -142,6 +144,50 @@ fn interruptions(seed: u64, workflow: &mut Value, profiles: &mut Map<String, Val
         if chance.percent(10) {
             node["session"] = (*chance.one(&["new", "continue"])).into();
         }
+    }
+}
+
+/// Some nodes come after others that they do not name, and some make values in place of calls.
+fn orders(seed: u64, profiles: &mut Map<String, Value>) {
+    let chance = &mut Chance::of(seed, "orders");
+    for profile in profiles.values_mut() {
+        let graph = profile["graph"].as_array_mut().unwrap();
+        // Nodes name only those whose ids come before theirs.
+        let ids: Vec<_> = graph.iter().map(|node| node["id"].as_str().unwrap().to_owned()).collect();
+        for node in graph {
+            let earlier: Vec<_> =
+                ids.iter().filter(|id| id.as_str() < node["id"].as_str().unwrap()).collect();
+            if !earlier.is_empty() && chance.percent(12) {
+                node["after"] = json!([chance.one(&earlier)]);
+            }
+            let mut node = node;
+            while node["type"] == "foreach" {
+                node = &mut node["run"];
+            }
+            if node["type"] == "run" && node.get("approval").is_none() && chance.percent(12) {
+                let kept = ["id", "out", "when", "set", "after"];
+                let value = json!({ "said": node.get("prompt"), "score": chance.below(9), "flag": chance.percent(50) });
+                let mut made = json!({ "type": "set", "value": value });
+                for (field, value) in node.as_object().unwrap() {
+                    if kept.contains(&field.as_str()) {
+                        made[field] = value.clone();
+                    }
+                }
+                *node = made;
+            }
+        }
+    }
+}
+
+/// Some runs have an output of their own.
+fn output(seed: u64, count: usize, workflow: &mut Value) {
+    let chance = &mut Chance::of(seed, "output");
+    if chance.percent(30) {
+        // Outside of every stage: it names stages, variables and the run.
+        let names = Names { stage: count, stages: count, nodes: &[], own: &[], in_body: false };
+        let status = format!("${{stages.s{}.status}}", chance.below(count));
+        workflow["output"] =
+            json!({ "value": names.output(chance), "status": status, "list": ["${iteration}"] });
     }
 }
 

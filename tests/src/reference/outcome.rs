@@ -155,7 +155,7 @@ impl Played {
             }
             stages.insert(id.to_string(), shown);
         }
-        json!({
+        let mut outcome = json!({
             "status": view.status,
             "iteration": view.iteration,
             "error": class(view.error.as_deref()),
@@ -167,7 +167,11 @@ impl Played {
                 "tokens": view.spent.tokens.unwrap_or(0),
                 "time_ms": view.spent.time_ms,
             },
-        })
+        });
+        if let Some(output) = &view.output {
+            outcome["output"] = output.value();
+        }
+        outcome
     }
 
     fn lane(&self, lane: &LaneView, iteration: u32, stage: &StageId, number: usize) -> Value {

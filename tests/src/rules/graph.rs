@@ -16,6 +16,8 @@ pub(super) struct Graph<'a> {
     pub needs: Vec<BTreeSet<usize>>,
     /// For each node, the branches that name it.
     pub arm_of: Vec<BTreeSet<usize>>,
+    /// For each node, the nodes that it only has to wait for.
+    pub after: Vec<BTreeSet<usize>>,
 }
 
 /// The requirements on a call's reply.
@@ -33,6 +35,8 @@ impl<'a> Graph<'a> {
         }
         let mut needs = vec![BTreeSet::new(); profile.graph.len()];
         let mut arm_of = needs.clone();
+        let places = |node: &GraphNode| node.after.iter().map(|name| names[name.as_str()]).collect();
+        let after = profile.graph.iter().map(places).collect();
         for (place, node) in profile.graph.iter().enumerate() {
             mentions(&serde_json::to_value(&node.node).unwrap(), &names, &mut needs[place]);
             node.set.values().for_each(|value| mentions(value, &names, &mut needs[place]));
@@ -41,7 +45,7 @@ impl<'a> Graph<'a> {
                 arm_of[names[name.as_str()]].insert(place);
             }
         }
-        Self { profile, names, needs, arm_of }
+        Self { profile, names, needs, arm_of, after }
     }
 
     pub(super) fn place(&self, name: &str) -> Option<usize> {
@@ -68,7 +72,7 @@ impl<'a> Graph<'a> {
     }
 
     pub(super) fn is_last(&self, place: usize) -> bool {
-        !self.needs.iter().chain(&self.arm_of).any(|before| before.contains(&place))
+        !self.needs.iter().chain(&self.arm_of).chain(&self.after).any(|before| before.contains(&place))
     }
 
     pub(super) fn exports(&self) -> impl Iterator<Item = (usize, &'a ExportNode)> {
@@ -136,6 +140,7 @@ pub(super) fn when(node: &Node) -> Option<&str> {
         Node::Foreach(foreach) => foreach.when.as_deref(),
         Node::Export(export) => export.when.as_deref(),
         Node::Ask(ask) => ask.when.as_deref(),
+        Node::Set(set) => set.when.as_deref(),
         Node::Branch(_) => None,
     }
 }

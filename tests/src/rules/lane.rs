@@ -72,7 +72,10 @@ impl<'a> Log<'a> {
             EventBody::NodeCompleted { path, output, set } => {
                 self.check_start(path)?;
                 if self.reading.expressions {
-                    let made = output.value() == self.output_of_node(path)?;
+                    let made = {
+                        let found = output.value();
+                        found == self.output_of_node(path, &found)?
+                    };
                     rule(made, "the output of a node follows from its kind and its inputs")?;
                 }
                 let set = set.iter().flat_map(|set| set.iter());
@@ -168,7 +171,7 @@ impl<'a> Log<'a> {
             limit
         } else {
             let place = graph.place(path.node.as_str()).unwrap();
-            let mut before = graph.needs[place].iter().chain(&graph.arm_of[place]);
+            let mut before = graph.needs[place].iter().chain(&graph.arm_of[place]).chain(&graph.after[place]);
             let ended = before.all(|place| self.at(graph, path, *place).is_some_and(NodeLog::has_ended));
             rule(ended, "a node starts after all of its dependencies have ended")?;
             graph.profile.concurrency.unwrap_or(64) as usize
@@ -245,8 +248,8 @@ impl<'a> Log<'a> {
         items.get(*path.items.last()? as usize).cloned()
     }
 
-    /// The output of a node without a provider, or of a `foreach`.
-    fn output_of_node(&self, path: &NodePath) -> Result<Value, &'static str> {
+    /// The output of a node without a provider, or of a `foreach`, which has `output` in the log.
+    fn output_of_node(&self, path: &NodePath, output: &Value) -> Result<Value, &'static str> {
         let graph = &self.graphs[&path.stage];
         let source = |name: &str| match graph.place(name) {
             Some(place) => self.at(graph, path, place).filter(|n| n.succeeded).map(|n| n.output.clone()),
@@ -296,6 +299,8 @@ impl<'a> Log<'a> {
                 answer.ok_or("a question completes with its answer")
             }
             Node::Run(_) => Err("a call ends with an attempt"),
+            // The reference interpreter says what it is.
+            Node::Set(_) => Ok(output.clone()),
         }
     }
 

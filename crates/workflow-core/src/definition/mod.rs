@@ -40,7 +40,7 @@ mod report;
 mod resolve;
 mod yaml;
 
-pub(crate) use check::{NodeNames, arms, needs, uses};
+pub(crate) use check::{NodeNames, after, arms, needs, uses};
 pub(crate) use model::{AssignmentsFile, NotificationsFile, WorkflowFile};
 
 pub use crate::role::{Role, Variable, VariableType};
@@ -54,7 +54,7 @@ pub use model::{
     Arm, AskNode, Assignment, Assignments, BranchNode, Budget, DIAGNOSTIC_CODES, Diagnostic, DiagnosticLine,
     Diagnostics, Exhausted, ExportNode, ForeachNode, GraphNode, InvalidDuration, Lane, LoopSpec, Mode, Node,
     NoticeKind, Notifications, NotifyChannel, NotifyTarget, OnFailure, OnInterrupt, OutputFormat,
-    ParallelStrategy, Period, Profile, ReduceNode, ReduceStrategy, RunNode, SessionMode, Severity,
+    ParallelStrategy, Period, Profile, ReduceNode, ReduceStrategy, RunNode, SessionMode, SetNode, Severity,
     SourceRange, Stage, Workflow, WorkflowInput, calls_of, roles_of,
 };
 pub use parse::{ParsedProfile, ParsedRole, parse_profile, parse_role, parse_role_with};

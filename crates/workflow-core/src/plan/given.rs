@@ -135,7 +135,7 @@ impl GraphPlan {
     fn before(&self, place: usize) -> BTreeSet<usize> {
         let (mut before, mut open) = (BTreeSet::new(), vec![place]);
         while let Some(node) = open.pop().and_then(|place| self.nodes.get(place)) {
-            open.extend(node.needs.iter().chain(&node.arm_of).copied().filter(|place| before.insert(*place)));
+            open.extend(node.waits_for().filter(|place| before.insert(*place)));
         }
         before
     }
@@ -187,6 +187,7 @@ impl StagePlan {
                             }
                         }
                         NodeKind::Ask(ask) => names.extend(ask.question.names()),
+                        NodeKind::Set(value) => names.extend(value.names()),
                         NodeKind::Reduce { .. } | NodeKind::Branch(_) | NodeKind::Export { .. } => {}
                     }
                 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::data::Data;
 use crate::definition::{VariableType, WorkflowInput, uses};
@@ -51,11 +52,15 @@ impl Plan {
                 }
             }
         }
+        found.written = written;
+        let dot = if bundle.workflow.output.as_ref().is_some_and(Value::is_object) { "." } else { "" };
+        found.of(&bundle.workflow.output, &format!("workflow.output{dot}"));
         for role in bundle.roles.values() {
             for variable in &role.variables {
+                let is_written = found.written.contains(&variable.name);
                 let input = found.at(&variable.name, Some(format!("role {}", role.id)));
                 input.kind = input.kind.or(Some(variable.kind));
-                input.required |= variable.required && !written.contains(&variable.name);
+                input.required |= variable.required && !is_written;
                 let default = variable.default.as_ref().map(Data::new);
                 input.default = input.default.take().or(default);
                 input.description = input.description.take().or_else(|| variable.description.clone());

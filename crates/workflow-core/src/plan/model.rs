@@ -26,6 +26,8 @@ pub struct Plan {
     pub(in crate::plan) index: HashMap<StageId, usize>,
     pub(crate) repeat: Option<LoopPlan>,
     pub(crate) min_iterations: u32,
+    /// The output of a run; absent: that of the last stage that was not skipped.
+    pub(crate) output: Option<ValueTemplate>,
     pub(crate) roles: HashMap<RoleId, RolePlan>,
     /// Roles that only an expression could name and that this workflow cannot use, each with the reason.
     pub(crate) unfit: HashMap<RoleId, String>,
@@ -111,6 +113,8 @@ pub(crate) struct NodePlan {
     pub needs: Vec<usize>,
     /// The branches that name it as an arm.
     pub arm_of: Vec<usize>,
+    /// The other nodes that it waits for, whose outputs it does not need.
+    pub after: Vec<usize>,
     /// The nodes that wait for it.
     pub leads_to: Vec<usize>,
 }
@@ -123,6 +127,7 @@ pub(crate) enum NodeKind {
     Branch(Vec<ArmPlan>),
     Export { from: Source, schema: Option<Arc<OutputSchema>> },
     Ask(Box<AskPlan>),
+    Set(Box<ValueTemplate>),
 }
 
 #[derive(Debug)]
@@ -321,6 +326,11 @@ impl GraphPlan {
 }
 
 impl NodePlan {
+    /// The nodes that it waits for.
+    pub(crate) fn waits_for(&self) -> impl Iterator<Item = usize> {
+        self.needs.iter().chain(&self.arm_of).chain(&self.after).copied()
+    }
+
     /// Whether nothing comes after it.
     pub(in crate::plan) fn is_last(&self) -> bool {
         self.leads_to.is_empty()

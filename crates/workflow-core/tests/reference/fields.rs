@@ -23,6 +23,7 @@ const TITLES: &[(&str, &str)] = &[
     ("BranchNode", "Type `branch`"),
     ("Arm", "An entry of `when` of a branch"),
     ("ExportNode", "Type `export`"),
+    ("SetNode", "Type `set`"),
     ("AskNode", "Type `ask`"),
     ("Role", "The front matter"),
     ("Variable", "An entry of `variables`"),

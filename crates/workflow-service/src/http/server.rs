@@ -42,7 +42,7 @@ pub(super) fn failed(error: &ServiceError) -> Response {
     if error.code == Code::Unauthenticated {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
-    // Nobody waits longer for a permit: there is at least one per second.
+    // No client waits longer for a permit: there is at least one per second.
     if error.code == Code::TooManyRequests {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }

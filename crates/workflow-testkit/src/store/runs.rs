@@ -44,6 +44,7 @@ pub fn bundle(workflow: &str) -> Arc<Bundle> {
         description: None,
         inputs: None,
         defaults: None,
+        output: None,
         repeat: None,
         budget: None,
         stages,

@@ -7,10 +7,11 @@ use indexmap::IndexMap;
 use serde_json::Value;
 use workflow_core::bundle::ProviderMap;
 use workflow_core::data::Data;
+use workflow_core::event::EventBody;
 use workflow_core::ids::RunId;
 use workflow_core::plan::Plan;
 use workflow_core::status::RunStatus;
-use workflow_core::store::{Control, StoreError};
+use workflow_core::store::{Control, RunStore, StoreError};
 use workflow_core::view::RunView;
 use workflow_exec::{ControlOutcome, EngineError, Limits, RunHandle, StartRun};
 
@@ -267,14 +268,27 @@ async fn drive(
             }
             None => advise(view),
         }
-        if json
-            && let Err(Error::Output(error)) = print::json(view)
+        let printed = if json { print::json(view) } else { print_output(&**store, view).await };
+        if let Err(Error::Output(error)) = printed
             && print::failed(&error)
         {
             exit = exit.max(Exit::UNAVAILABLE);
         }
     }
     Ok(exit)
+}
+
+/// Prints the output of a run whose definition says what it is. A text is printed as it is.
+async fn print_output(store: &dyn RunStore, view: &RunView) -> Result<(), Error> {
+    let last = store.events(&view.run_id, view.last_event.saturating_sub(1), 1).await?;
+    let Some(EventBody::RunCompleted { output: Some(output), .. }) = last.first().map(|event| &event.body)
+    else {
+        return Ok(());
+    };
+    match output.value() {
+        Value::String(text) => print::line(text),
+        other => print::lines(format!("{other:#}").lines()),
+    }
 }
 
 /// Prints how a run that has not ended can be continued.

@@ -216,10 +216,10 @@ impl Story {
                 let what = if *at_once { "killed" } else { "cancelled" };
                 format!("run is being {what}{}", words::by(by.as_ref()))
             }
-            EventBody::RunCompleted { failed_stages } if failed_stages.is_empty() => {
+            EventBody::RunCompleted { failed_stages, .. } if failed_stages.is_empty() => {
                 format!("run completed{}", self.took_all(at))
             }
-            EventBody::RunCompleted { failed_stages } => {
+            EventBody::RunCompleted { failed_stages, .. } => {
                 let failed: Vec<_> = failed_stages.iter().map(AsRef::as_ref).collect();
                 format!("run completed{}; failed on the way: {}", self.took_all(at), failed.join(", "))
             }

@@ -10,7 +10,7 @@ const EXAMPLES: [(&str, &str, &str); 4] = [
     ("fix-until-green", "/context/stages/check/output/passed", "4"),
     ("flaky", "/failedStages/0", "\"notify\""),
     ("parallel-review", "/context/stages/measure/output", "\"5\""),
-    ("release-notes", "/context/stages/collect/output", "\"three fixes and a feature\""),
+    ("release-notes", "/output/changes", "\"three fixes and a feature\""),
 ];
 
 fn workflows() -> std::path::PathBuf {

@@ -66,3 +66,20 @@ fn a_provider_that_does_not_exist_is_reported_once_where_the_defaults_name_it() 
     assert_eq!(checked.stdout.matches("error[unknown-provider]").count(), 1, "{checked:?}");
     assert!(checked.stdout.contains("flow.workflow.yml:4:25: error[unknown-provider]"), "{checked:?}");
 }
+
+#[test]
+fn the_output_of_a_run_is_printed_at_its_end_and_is_in_its_json() {
+    let home = Home::new();
+    let flow = FLOW.replace("stages:", "output: { did: \"${stages.plan.output}\" }\n  stages:");
+    home.write("flow.workflow.yml", &flow);
+    let run = home.run(&["run", "flow.workflow.yml"]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert!(run.stdout.ends_with("{\n  \"did\": \"done\"\n}\n"), "{run:?}");
+    let view = home.run(&["run", "flow.workflow.yml", "--json"]).json().pop().unwrap();
+    assert_eq!(view["output"], serde_json::json!({ "did": "done" }));
+    // Without it, it is the output of the last stage, which was shown when the stage ended.
+    home.write("flow.workflow.yml", FLOW);
+    let view = home.run(&["run", "flow.workflow.yml", "--json"]).json().pop().unwrap();
+    assert_eq!(view["output"], view["context"]["stages"]["code"]["output"]);
+    assert!(!home.run(&["run", "flow.workflow.yml"]).stdout.ends_with("}\n"));
+}

@@ -57,6 +57,20 @@ impl Names<'_> {
         }
     }
 
+    /// An expression outside of all stages.
+    pub(super) fn output(&self, chance: &mut Chance) -> String {
+        let stage = self.stage(chance);
+        match chance.below(12) {
+            0..=3 => format!("${{stages.{stage}.output:-none}}"),
+            4..=5 => format!("${{stages.{stage}.output.score:-0}}"),
+            6 => format!("${{vars.w_{stage}:-unset}}"),
+            7 => "${vars.o}".to_owned(),
+            8 => "${vars.n} of ${run.id}".to_owned(),
+            9 if chance.percent(20) => format!("${{stages.{stage}.output.gone}}"),
+            _ => "${run.workflow}".to_owned(),
+        }
+    }
+
     pub(super) fn text(&self, chance: &mut Chance) -> String {
         let expression = self.expression(chance);
         match chance.below(3) {

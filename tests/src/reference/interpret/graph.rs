@@ -157,10 +157,10 @@ impl<'a> Graph<'a> {
         if self.ended[place].is_some() {
             return;
         }
-        for need in self.needs.all(place) {
-            self.node(need);
+        let needs = self.needs.order(place);
+        for need in &needs {
+            self.node(*need);
         }
-        let needs = self.needs.all(place);
         let is_reached = needs.iter().all(|need| self.ended(*need).is_some_and(|ended| !ended.has_failed()));
         let end = if is_reached { End::Reached(self.reached(place)) } else { End::NotReached };
         self.ended[place] = Some(end);
@@ -219,6 +219,7 @@ impl<'a> Graph<'a> {
             Node::Reduce(reduce) => &reduce.run.when,
             Node::Export(export) => &export.when,
             Node::Ask(ask) => &ask.when,
+            Node::Set(set) => &set.when,
             Node::Branch(_) => &None,
         };
         when.as_ref().is_none_or(|when| holds(when, &self.names(within)))
@@ -271,6 +272,10 @@ impl<'a> Graph<'a> {
                     _ => How::Failed(Some(FailureClass::Expression)),
                 })
             }
+            Node::Set(set) => Ended::alone(match render(&set.value, &self.names(within)) {
+                Some(value) => How::Completed(value),
+                None => How::Failed(Some(FailureClass::Expression)),
+            }),
             Node::Reduce(reduce) => {
                 let from = reduce.from.iter().filter_map(|name| self.named(name, within));
                 let mut from: Vec<_> = from.collect();
@@ -329,7 +334,7 @@ impl<'a> Graph<'a> {
                 None => inputs.push(Input::ToResolve(input)),
             }
         }
-        if self.needs.all(within.place).is_empty() {
+        if self.needs.order(within.place).is_empty() {
             inputs.extend(stage.inputs.iter().map(Input::ToResolve));
             inputs.extend(self.lane.before.clone().map(Input::Given));
         }

@@ -84,8 +84,9 @@ fn interpret_run(case: &Case, id: &str, winner: Winner<'_>, is_timed: bool) -> R
         schemas: RefCell::default(),
         spending: RefCell::default(),
     };
-    let error = run.run()?;
-    Ok(run.outcome(&error))
+    let mut error = run.run()?;
+    let output = run.output(&mut error)?;
+    Ok(run.outcome(&error, output))
 }
 
 /// The variables at the start: what the run is given, and the defaults of what it is not given.
@@ -208,6 +209,23 @@ impl Run<'_> {
         }
     }
 
+    /// The output of a run that has completed. If it cannot be resolved, the run has failed.
+    fn output(&self, error: &mut Value) -> Result<Option<Value>, Open> {
+        if !error.is_null() {
+            return Ok(None);
+        }
+        let Some(output) = &self.workflow.output else {
+            let last = self.stages.values().rev().find(|pass| pass.status != "skipped");
+            return Ok(last.and_then(|pass| pass.output.clone()));
+        };
+        self.check_reads(&text(output))?;
+        let output = render(output, &self.names());
+        if output.is_none() {
+            *error = json!(FailureClass::Expression);
+        }
+        Ok(output)
+    }
+
     /// Runs a stage; returns its error if that ends the run.
     fn stage(&mut self, id: &StageId) -> Result<Option<Value>, Open> {
         let stage = &self.workflow.stages[id];
@@ -312,13 +330,13 @@ impl Run<'_> {
         }
     }
 
-    fn outcome(self, error: &Value) -> Outcome {
+    fn outcome(self, error: &Value, output: Option<Value>) -> Outcome {
         let mut vars = json!(self.vars);
         for name in &self.open_vars {
             vars[name] = OPEN.into();
         }
         let stages: IndexMap<_, _> = self.stages.iter().map(|(id, pass)| (id, pass.shown())).collect();
-        let run = json!({
+        let mut run = json!({
             "status": if error.is_null() { "completed" } else { "failed" },
             "iteration": self.iteration,
             "error": error,
@@ -327,6 +345,9 @@ impl Run<'_> {
             "stages": stages,
             "spent": self.spending.borrow().shown(self.is_timed),
         });
+        if let Some(output) = output {
+            run["output"] = output;
+        }
         Outcome { run, calls: self.calls }
     }
 }

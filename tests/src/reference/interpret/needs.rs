@@ -15,6 +15,8 @@ pub(super) struct Needs {
     pub named: Vec<BTreeSet<usize>>,
     /// The branches that name it as an arm.
     pub branches: Vec<BTreeSet<usize>>,
+    /// The nodes that it only has to wait for.
+    pub after: Vec<BTreeSet<usize>>,
 }
 
 impl Needs {
@@ -27,21 +29,28 @@ impl Needs {
                 branches[find(profile, name).unwrap()].insert(place);
             }
         }
-        Self { named: graph.iter().map(|node| named(profile, node)).collect(), branches }
+        let places = |node: &GraphNode| node.after.iter().map(|name| find(profile, name).unwrap()).collect();
+        let after = graph.iter().map(places).collect();
+        Self { after, named: graph.iter().map(|node| named(profile, node)).collect(), branches }
     }
 
     pub(super) fn all(&self, place: usize) -> BTreeSet<usize> {
         &self.named[place] | &self.branches[place]
     }
 
+    /// All that must end before it starts.
+    pub(super) fn order(&self, place: usize) -> BTreeSet<usize> {
+        &self.all(place) | &self.after[place]
+    }
+
     /// Whether `before` must end before `place` starts.
     pub(super) fn is_before(&self, before: usize, place: usize) -> bool {
-        self.all(place).into_iter().any(|need| need == before || self.is_before(before, need))
+        self.order(place).into_iter().any(|need| need == before || self.is_before(before, need))
     }
 
     /// Whether no node follows it.
     pub(super) fn is_last(&self, place: usize) -> bool {
-        (0..self.named.len()).all(|other| !self.all(other).contains(&place))
+        (0..self.named.len()).all(|other| !self.order(other).contains(&place))
     }
 
     /// A variable that is read or set while it may be set, in this lane or in a parallel one.
@@ -106,6 +115,10 @@ fn of_node(node: &Node, names: &mut Vec<String>) {
             of_value(&ask.question.as_str().into(), names);
             ask.choices.iter().for_each(|choice| of_value(choice, names));
             of_condition(ask.when.as_deref(), names);
+        }
+        Node::Set(set) => {
+            of_value(&set.value, names);
+            of_condition(set.when.as_deref(), names);
         }
         Node::Export(export) => {
             names.push(export.from.clone());

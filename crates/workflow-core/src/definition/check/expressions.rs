@@ -17,6 +17,8 @@ enum Moment {
     Choice,
     /// For the call.
     Call,
+    /// When the run completes, for its output. It is stored, too.
+    Output,
     /// After the stage, to write variables. They are stored, so they never hold a secret.
     Set,
 }
@@ -81,6 +83,7 @@ impl Moment {
         const STAGE: (&str, Keys) = ("stage", Keys::These(&["id"]));
         const CALLED_STAGE: (&str, Keys) = ("stage", Keys::These(&["id", "provider", "role"]));
         match self {
+            Self::Output => &[VARS, STAGES, ITERATION, RUN],
             Self::Choice => &[VARS, STAGES, STAGE, ITERATION, RUN],
             Self::Call => &[VARS, STAGES, CALLED_STAGE, ITERATION, RUN, ("secrets", Keys::Any)],
             Self::Set => &[VARS, STAGES, STAGE, ITERATION, RUN, ("output", Keys::Value)],
@@ -153,6 +156,12 @@ pub(crate) fn run(run: &RunNode, place: &TemplatePlace<'_>, path: &Path<'_>, rep
 /// Checks the templates of a value that decides what is called or asked.
 pub(crate) fn value(value: &Value, place: &TemplatePlace<'_>, path: &Path<'_>, report: &mut Report<'_>) {
     NameCheck { place, moment: Moment::Choice, report }.check_value(value, path, DEEPEST);
+}
+
+/// Checks the templates of the output of a run.
+pub(crate) fn output(value: &Value, workflow: &Workflow, path: &Path<'_>, report: &mut Report<'_>) {
+    NameCheck { place: &TemplatePlace::Stage(workflow), moment: Moment::Output, report }
+        .check_value(value, path, DEEPEST);
 }
 
 /// Checks the templates of variables to write.

@@ -18,5 +18,5 @@ pub(super) use workflow::{chosen, workflow};
 
 pub use built::{validate, validate_profile, validate_role};
 pub use needs::GraphEdge;
-pub(crate) use needs::{NodeNames, arms, needs};
+pub(crate) use needs::{NodeNames, after, arms, needs};
 pub(crate) use variables::uses;

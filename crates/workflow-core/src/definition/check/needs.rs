@@ -49,6 +49,15 @@ pub(crate) fn needs(node: &GraphNode, names: &NodeNames) -> Vec<usize> {
     found.places
 }
 
+/// The places of the nodes that have to end before `node` starts, and are not among those that it waits for anyway.
+pub(crate) fn after(node: &GraphNode, names: &NodeNames, known: &[usize]) -> Vec<usize> {
+    let mut places: Vec<_> = node.after.iter().filter_map(|name| names.place(name)).collect();
+    places.sort_unstable();
+    places.dedup();
+    places.retain(|place| !known.contains(place));
+    places
+}
+
 /// For each node, the places of the branches that name it as an arm.
 pub(crate) fn arms(graph: &[GraphNode], names: &NodeNames) -> Vec<Vec<usize>> {
     let mut arm_of = vec![Vec::new(); graph.len()];
@@ -89,7 +98,9 @@ impl Profile {
         let arm_of = arms(&self.graph, &names);
         let mut edges = Vec::new();
         for (to, node) in self.graph.iter().enumerate() {
-            let needed = needs(node, &names).into_iter().filter(|from| !arm_of[to].contains(from));
+            let mut needed = needs(node, &names);
+            needed.extend(after(node, &names, &needed));
+            let needed = needed.into_iter().filter(|from| !arm_of[to].contains(from));
             edges.extend(needed.map(|from| GraphEdge { from, to, is_arm: false }));
             edges.extend(arm_of[to].iter().map(|from| GraphEdge { from: *from, to, is_arm: true }));
         }
@@ -126,6 +137,10 @@ impl Found<'_> {
                 self.text(&ask.question);
                 ask.choices.iter().for_each(|choice| self.value(choice));
                 self.condition(ask.when.as_deref());
+            }
+            Node::Set(set) => {
+                self.value(&set.value);
+                self.condition(set.when.as_deref());
             }
         }
     }

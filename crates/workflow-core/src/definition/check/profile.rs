@@ -71,6 +71,14 @@ impl Checker<'_> {
         }
         let place = self.place(false);
         expressions::set(&node.set, &place, &set, report);
+        let after = path.key("after");
+        for (n, name) in node.after.iter().enumerate() {
+            let item = after.index(n);
+            let path = if node.after.len() == 1 { &after } else { &item };
+            if self.names.place(name).is_none() {
+                report.error("dangling-node", path, no_node(name, self.names));
+            }
+        }
         self.node(&node.node, path, false, report);
     }
 
@@ -126,6 +134,12 @@ impl Checker<'_> {
                 }
             }
             Node::Ask(ask) => self.ask(ask, path, in_body, report),
+            Node::Set(set) => {
+                expressions::value(&set.value, &self.place(in_body), &path.key("value"), report);
+                if let Some(when) = &set.when {
+                    self.condition(when, &path.key("when"), in_body, report);
+                }
+            }
         }
     }
 
@@ -230,6 +244,7 @@ fn order(profile: &Profile, names: &NodeNames, path: &Path<'_>, report: &mut Rep
         .map(|(node, arm_of)| {
             let mut before = needs::needs(node, names);
             before.extend(arm_of);
+            before.extend(needs::after(node, names, &before));
             before
         })
         .collect();

@@ -37,6 +37,9 @@ pub(crate) fn workflow(workflow: &Workflow, report: &mut Report<'_>) {
     if let Some(limits) = &workflow.budget {
         budget(limits, &path.key("budget"), report);
     }
+    if let Some(output) = &workflow.output {
+        expressions::output(output, workflow, &path.key("output"), report);
+    }
     for (id, stage) in workflow.stages.iter().filter(|(id, _)| id.as_str() != "workflow") {
         let path = Path::Root.key(id.as_str());
         self::stage(stage, &path, report);

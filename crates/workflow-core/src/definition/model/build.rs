@@ -37,6 +37,7 @@ impl Workflow {
             defaults: None,
             repeat: None,
             budget: None,
+            output: None,
             stages: IndexMap::new(),
         }
     }
@@ -71,6 +72,25 @@ impl Workflow {
     #[must_use]
     pub fn defaults(self, defaults: Stage) -> Self {
         Self { defaults: Some(Box::new(defaults)), ..self }
+    }
+
+    /// Sets the output of a run: a value with expressions, which are resolved when the run completes.
+    ///
+    /// ```
+    /// use serde_json::json;
+    /// use workflow_core::definition::{self, Stage, Workflow};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let workflow = Workflow::new("review".parse()?, "Review")
+    ///     .stage("review".parse()?, Stage::new("codex").prompt("Review it"))
+    ///     .output(json!({ "summary": "${stages.review.output}" }));
+    /// assert!(definition::validate(&workflow).is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn output(self, output: impl Into<Value>) -> Self {
+        Self { output: Some(output.into()), ..self }
     }
 
     /// Lets the stages run in a loop.

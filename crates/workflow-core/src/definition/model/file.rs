@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::Value;
 
 use super::input::WorkflowInput;
 use super::workflow::{Budget, LoopSpec, Stage, Workflow};
@@ -43,6 +44,10 @@ struct Header<'w> {
     /// Limits of the whole run.
     #[serde(skip_serializing_if = "Option::is_none")]
     budget: Option<&'w Budget>,
+    /// The output of a run: a value in which `${…}` is resolved when the run completes. Default: the output of the last
+    /// stage that was not skipped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output: Option<&'w Value>,
     /// Whether the workflow is neither changed nor deleted until this is removed. Runs do not depend on it.
     #[serde(skip_serializing_if = "Option::is_none")]
     protected: Option<bool>,
@@ -50,7 +55,7 @@ struct Header<'w> {
 
 impl Serialize for File<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Workflow { id, name, description, inputs, defaults, repeat, budget, stages } = self.0;
+        let Workflow { id, name, description, inputs, defaults, repeat, budget, output, stages } = self.0;
         let header = Header {
             id,
             name,
@@ -60,6 +65,7 @@ impl Serialize for File<'_> {
             defaults: defaults.as_deref(),
             repeat: repeat.as_ref(),
             budget: budget.as_ref(),
+            output: output.as_ref(),
             protected: None,
         };
         let mut file = serializer.serialize_map(Some(stages.len() + 1))?;

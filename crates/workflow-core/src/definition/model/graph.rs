@@ -52,6 +52,11 @@ pub struct GraphNode {
     /// A second name for its output.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub out: Option<NodeId>,
+    /// Nodes that have to end before it starts, although it does not name their outputs. Whether they were skipped does not
+    /// matter.
+    #[serde(default, with = "names", skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Option<NamesForm>")]
+    pub after: Vec<String>,
     /// Variables to write from its output.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub set: IndexMap<String, Value>,
@@ -76,6 +81,8 @@ pub enum Node {
     Export(ExportNode),
     /// Asks a person.
     Ask(AskNode),
+    /// Makes a value without a call.
+    Set(SetNode),
 }
 
 /// A node that calls a provider. Absent fields whose default is the stage's are taken from the stage.
@@ -250,6 +257,16 @@ pub struct AskNode {
     pub when: Option<String>,
 }
 
+/// A node that makes a value without a call.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SetNode {
+    /// Its output: a value in which `${…}` is resolved.
+    pub value: Value,
+    /// A condition; when it is false the node is skipped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
+}
+
 /// The calls that the nodes of a profile make, each with its path.
 pub fn calls_of(profile: &Profile) -> Vec<(String, &RunNode)> {
     let graph = profile.graph.iter().enumerate();
@@ -268,7 +285,7 @@ pub(crate) fn call_of(node: &Node, path: String) -> Option<(String, &RunNode)> {
         Node::Run(run) => Some((path, run)),
         Node::Reduce(reduce) => Some((path, &reduce.run)),
         Node::Foreach(foreach) => call_of(&foreach.run, format!("{path}.run")),
-        Node::Branch(_) | Node::Export(_) | Node::Ask(_) => None,
+        Node::Branch(_) | Node::Export(_) | Node::Ask(_) | Node::Set(_) => None,
     }
 }
 
@@ -278,7 +295,7 @@ pub(crate) fn call_mut(node: &mut Node) -> Option<&mut RunNode> {
         Node::Run(run) => Some(run),
         Node::Reduce(reduce) => Some(&mut reduce.run),
         Node::Foreach(foreach) => call_mut(&mut foreach.run),
-        Node::Branch(_) | Node::Export(_) | Node::Ask(_) => None,
+        Node::Branch(_) | Node::Export(_) | Node::Ask(_) | Node::Set(_) => None,
     }
 }
 

@@ -26,7 +26,7 @@ pub use diagnostic::{DIAGNOSTIC_CODES, Diagnostic, DiagnosticLine, Diagnostics, 
 pub use duration::{InvalidDuration, Period};
 pub use graph::{
     Arm, AskNode, BranchNode, ExportNode, ForeachNode, GraphNode, Node, Profile, ReduceNode, ReduceStrategy,
-    RunNode, calls_of, roles_of,
+    RunNode, SetNode, calls_of, roles_of,
 };
 pub use input::WorkflowInput;
 pub use notifications::{NoticeKind, Notifications, NotifyChannel, NotifyTarget};

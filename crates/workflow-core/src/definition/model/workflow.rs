@@ -33,6 +33,9 @@ pub struct Workflow {
     /// Limits of the whole run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<Budget>,
+    /// The output of a run; absent: that of the last stage that was not skipped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Value>,
     /// The stages, in the order they run.
     pub stages: IndexMap<StageId, Stage>,
 }

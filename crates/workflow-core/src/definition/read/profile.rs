@@ -7,7 +7,7 @@ use super::call::{budget, env, on_interrupt, options, output, session};
 use super::fields::{Fields, Unknown, text, wrong_type};
 use crate::definition::model::{
     Arm, AskNode, BranchNode, ExportNode, ForeachNode, GraphNode, Mode, Node, Path, Profile, ReduceNode,
-    ReduceStrategy, RunNode,
+    ReduceStrategy, RunNode, SetNode,
 };
 use crate::definition::report::Report;
 use crate::definition::yaml::{self, Kind};
@@ -51,11 +51,15 @@ fn graph_node(node: &yaml::Node, path: &Path<'_>, report: &mut Report<'_>) -> Op
         None
     };
     let out = fields.text("out", report).and_then(|out| node_id(&out, &path.key("out"), report));
+    let after = match fields.take("after") {
+        Some(_) => names(&mut fields, "after", "the node that has to end before", path, report),
+        None => Vec::new(),
+    };
     let set = values(&mut fields, "set", report);
     let node = kind(&mut fields, path, report, DEEPEST_FOREACH);
     fields.finish(report);
     // The place of a node in the list has to stay what it is in the file.
-    Some(GraphNode { id: id.or_else(|| NodeId::new("unnamed").ok())?, out, set, node })
+    Some(GraphNode { id: id.or_else(|| NodeId::new("unnamed").ok())?, out, after, set, node })
 }
 
 fn node_id(id: &str, path: &Path<'_>, report: &mut Report<'_>) -> Option<NodeId> {
@@ -70,6 +74,7 @@ enum Type {
     Branch,
     Export,
     Ask,
+    Set,
 }
 
 fn kind(fields: &mut Fields<'_, '_>, path: &Path<'_>, report: &mut Report<'_>, deeper: usize) -> Node {
@@ -80,6 +85,7 @@ fn kind(fields: &mut Fields<'_, '_>, path: &Path<'_>, report: &mut Report<'_>, d
         ("branch", Type::Branch),
         ("export", Type::Export),
         ("ask", Type::Ask),
+        ("set", Type::Set),
     ];
     let is_there = fields.take("type").is_some();
     let chosen = fields.choice("type", &types, report);
@@ -119,6 +125,14 @@ fn kind(fields: &mut Fields<'_, '_>, path: &Path<'_>, report: &mut Report<'_>, d
             repairs: fields.whole("repairs", report),
             when: fields.text("when", report),
         }),
+        Type::Set => {
+            let value = fields.take("value").map(yaml::Node::to_value);
+            if value.is_none() {
+                let message = "`value` is missing: write what the output of the node is";
+                report.refuse("missing-field", &path.key("value"), message);
+            }
+            Node::Set(SetNode { value: value.unwrap_or_default(), when: fields.text("when", report) })
+        }
         Type::Ask => Node::Ask(AskNode {
             question: required(fields, "question", "what the person is asked", path, report),
             choices: fields.list("choices", report).iter().map(yaml::Node::to_value).collect(),

@@ -50,6 +50,7 @@ pub(crate) fn workflow(
     let defaults = defaults.map(|node| stage_fields(node, &path.key("defaults"), report).into());
     let repeat = fields.take("loop").map(|node| loop_spec(node, &path.key("loop"), report));
     let budget = budget(&mut fields, &path, report);
+    let output = fields.take("output").map(Node::to_value);
     // What catalogs look at: it is not a part of what runs.
     fields.truth("protected", report);
     fields.finish(report);
@@ -69,7 +70,7 @@ pub(crate) fn workflow(
     for entry in entries.iter().filter(|entry| nodes.contains_key(entry.key.as_str())) {
         unknown_key(entry, &Path::Root, stages.iter().copied().chain(["workflow"]), report);
     }
-    Some(Workflow { id, name, description, inputs, defaults, repeat, budget, stages: read })
+    Some(Workflow { id, name, description, inputs, defaults, repeat, budget, output, stages: read })
 }
 
 /// The id in the file, which may be left out where the file's name gives it.

@@ -57,6 +57,14 @@ impl<'b> Known<'b> {
                 }
             }
         }
+        let mut of_output = Vec::new();
+        uses(&bundle.workflow.output, |used| {
+            let dot = if used.path.is_empty() || used.path.starts_with('[') { "" } else { "." };
+            of_output.push((format!("workflow.output{dot}{}", used.path), used.name.to_owned()));
+        });
+        for (path, name) in of_output {
+            self.look(None, path, &name);
+        }
         for role in roles.iter().filter_map(|role| bundle.roles.get(role)) {
             let is_needed = |name: &str| !self.inputs.contains_key(name) && !self.written.contains(name);
             let needed =

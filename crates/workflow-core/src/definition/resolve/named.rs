@@ -64,7 +64,7 @@ pub(crate) fn schema_in<'n>(node: &'n Node, path: &str) -> Option<(String, &'n s
         Node::Export(export) => export.output_schema.as_deref(),
         Node::Ask(ask) => ask.output_schema.as_deref(),
         Node::Foreach(foreach) => return schema_in(&foreach.run, &format!("{path}.run")),
-        Node::Branch(_) => None,
+        Node::Branch(_) | Node::Set(_) => None,
     };
     Some((format!("{path}.output_schema"), name?))
 }

@@ -135,7 +135,7 @@ impl<'a> Step<'a> {
                 }
                 self.go_on_items(graph, &path, foreach)
             }
-            NodeKind::Reduce { .. } | NodeKind::Branch(_) | NodeKind::Export { .. } => {
+            NodeKind::Reduce { .. } | NodeKind::Branch(_) | NodeKind::Export { .. } | NodeKind::Set(_) => {
                 let Some(stage) = self.stage else { return Ok(()) };
                 match evaluate::output(kind, &RunScope::node(self.state, stage, &path), &node.needs) {
                     Ok(output) => self.complete(graph, path, output),
@@ -291,7 +291,7 @@ fn derive(graph: &GraphPlan, state: &GraphState) -> GraphWork {
         .nodes
         .iter()
         .map(|node| {
-            let open = node.needs.iter().chain(&node.arm_of).filter(|place| !ended[**place]).count();
+            let open = node.waits_for().filter(|place| !ended[*place]).count();
             u32::try_from(open).unwrap_or(u32::MAX)
         })
         .collect();

@@ -34,6 +34,14 @@ pub(in crate::machine) fn output(
                 None => Ok(data),
             }
         }
+        // Shared with what has it already: it can be large.
+        NodeKind::Set(value) => match value.as_name().and_then(|name| scope.whole(name)) {
+            Some(data) => Ok(data),
+            None => match value.render(scope) {
+                Ok(value) => Ok(Data::new(&value)),
+                Err(error) => Err(failure(format!("value: {error}"))),
+            },
+        },
         NodeKind::Call(_) | NodeKind::Foreach(_) | NodeKind::Ask(_) => Ok(Data::NULL),
     }
 }

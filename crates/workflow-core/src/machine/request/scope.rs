@@ -116,17 +116,6 @@ impl<'a> RunScope<'a> {
     fn find(&self, name: &Name) -> Option<Value> {
         let (from, value) = match name.root() {
             "vars" => (2, self.variable(name.segment(1)?)?.exact_value()),
-            "stages" => {
-                let result = self.state.results.get(name.segment(1)?)?;
-                match name.segment(2) {
-                    None => (2, document::stage(result)),
-                    Some("status") => (3, serde_json::to_value(result.status).ok()?),
-                    Some("output") => (3, result.output()?.exact_value()),
-                    Some("error") => (3, serde_json::to_value(result.error.as_ref()?).ok()?),
-                    Some("results") => (3, document::results(result)),
-                    Some(_) => return None,
-                }
-            }
             "nodes" => {
                 let graph = self.graph?;
                 let place = graph.place(name.segment(1)?)?;
@@ -150,21 +139,75 @@ impl<'a> RunScope<'a> {
                 };
                 (2, value.into())
             }
-            "iteration" => (1, self.iteration.into()),
-            "run" => {
-                let value = match name.segment(1)? {
-                    "id" => self.state.created.run.as_str(),
-                    "workflow" => self.state.created.workflow.as_str(),
-                    _ => return None,
-                };
-                (2, value.into())
-            }
             "output" => (1, self.output?.exact_value()),
             "secrets" => (2, self.secrets?.secret(name.segment(1)?)?.into()),
-            _ => return None,
+            _ => of_run(self.state, self.iteration, name)?,
         };
         name.select(from, Cow::Owned(value)).map(Cow::into_owned)
     }
+}
+
+/// The names of a run that has no stage under way.
+pub(in crate::machine) struct WholeRun<'a>(pub &'a State);
+
+impl Scope for WholeRun<'_> {
+    fn lookup(&self, name: &Name) -> Option<Cow<'_, Value>> {
+        let Self(state) = self;
+        let (from, value) = match name.root() {
+            "vars" => (2, state.vars.get(name.segment(1)?)?.exact_value()),
+            _ => of_run(state, state.iteration, name)?,
+        };
+        name.select(from, Cow::Owned(value)).map(|found| Cow::Owned(found.into_owned()))
+    }
+
+    fn known(&self) -> Vec<String> {
+        let mut names = of_state(self.0);
+        names.extend(["iteration", "run.id", "run.workflow"].map(String::from));
+        names
+    }
+}
+
+/// A name that does not depend on a stage: how much of it is resolved, and the value of that.
+fn of_run(state: &State, iteration: u32, name: &Name) -> Option<(usize, Value)> {
+    Some(match name.root() {
+        "stages" => {
+            let result = state.results.get(name.segment(1)?)?;
+            match name.segment(2) {
+                None => (2, document::stage(result)),
+                Some("status") => (3, serde_json::to_value(result.status).ok()?),
+                Some("output") => (3, result.output()?.exact_value()),
+                Some("error") => (3, serde_json::to_value(result.error.as_ref()?).ok()?),
+                Some("results") => (3, document::results(result)),
+                Some(_) => return None,
+            }
+        }
+        "iteration" => (1, iteration.into()),
+        "run" => {
+            let value = match name.segment(1)? {
+                "id" => state.created.run.as_str(),
+                "workflow" => state.created.workflow.as_str(),
+                _ => return None,
+            };
+            (2, value.into())
+        }
+        _ => return None,
+    })
+}
+
+/// The names of variables and of what stages have left.
+fn of_state(state: &State) -> Vec<String> {
+    let mut names: Vec<_> = state.vars.keys().map(|name| format!("vars.{name}")).collect();
+    for (id, result) in &state.results {
+        names.push(format!("stages.{id}.status"));
+        if result.output().is_some() {
+            names.push(format!("stages.{id}.output"));
+        }
+        if result.error.is_some() {
+            names.push(format!("stages.{id}.error"));
+        }
+        names.push(format!("stages.{id}.results"));
+    }
+    names
 }
 
 impl Scope for RunScope<'_> {
@@ -173,17 +216,7 @@ impl Scope for RunScope<'_> {
     }
 
     fn known(&self) -> Vec<String> {
-        let mut names: Vec<_> = self.state.vars.keys().map(|name| format!("vars.{name}")).collect();
-        for (id, result) in &self.state.results {
-            names.push(format!("stages.{id}.status"));
-            if result.output().is_some() {
-                names.push(format!("stages.{id}.output"));
-            }
-            if result.error.is_some() {
-                names.push(format!("stages.{id}.error"));
-            }
-            names.push(format!("stages.{id}.results"));
-        }
+        let mut names = of_state(self.state);
         if let Some(graph) = self.graph {
             let ended = graph.plan.names.iter().filter(|(_, place)| graph.output(**place).is_some());
             let mut outputs: Vec<_> = ended.map(|(name, _)| format!("nodes.{name}.output")).collect();

@@ -98,6 +98,8 @@ pub struct State {
     pub(in crate::machine) started_at: Option<Timestamp>,
     pub(in crate::machine) completed_at: Option<Timestamp>,
     pub(in crate::machine) error: Option<Arc<Failure>>,
+    /// The output that its definition says, once it has completed.
+    pub(in crate::machine) output: Option<Data>,
 }
 
 impl State {

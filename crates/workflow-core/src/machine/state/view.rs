@@ -92,6 +92,11 @@ impl From<Box<State>> for RunView {
             (false, true) => Some("pause".to_owned()),
             (false, false) => None,
         };
+        // Stages are in the order in which they began first, which is that of the definition.
+        let was_run = |result: &&StageResult| result.status != StageStatus::Skipped;
+        let of_last = || state.results.values().rev().find(was_run).and_then(StageResult::output);
+        let is_completed = state.status == RunStatus::Completed;
+        let output = if is_completed { state.output.clone().or_else(of_last) } else { None };
         let results = state.results.into_iter().map(|(id, result)| (id, StageView::from(result)));
         let mut stages: IndexMap<_, _, _> = results.collect();
         let mut current_stage = None;
@@ -134,6 +139,7 @@ impl From<Box<State>> for RunView {
             started_at: state.started_at,
             completed_at: state.completed_at,
             error: state.error,
+            output,
         }
     }
 }

@@ -21,7 +21,9 @@ impl Compiler<'_> {
         let mut nodes = Vec::with_capacity(profile.graph.len());
         for (place, node) in profile.graph.iter().enumerate() {
             let path = format!("{path}.{}", node.id);
-            let is_first = needs[place].is_empty() && arm_of[place].is_empty();
+            let known: Vec<_> = needs[place].iter().chain(&arm_of[place]).copied().collect();
+            let after = definition::after(node, &names, &known);
+            let is_first = known.is_empty() && after.is_empty();
             nodes.push(NodePlan {
                 id: node.id.clone(),
                 out: node.out.clone(),
@@ -30,11 +32,12 @@ impl Compiler<'_> {
                 set: self.values(format_args!("{path}.set"), &node.set)?,
                 needs: needs[place].clone(),
                 arm_of: arm_of[place].clone(),
+                after,
                 leads_to: Vec::new(),
             });
         }
         for place in 0..nodes.len() {
-            for before in nodes[place].needs.clone().into_iter().chain(nodes[place].arm_of.clone()) {
+            for before in nodes[place].waits_for().collect::<Vec<_>>() {
                 nodes[before].leads_to.push(place);
             }
         }
@@ -76,6 +79,9 @@ impl Compiler<'_> {
                 schema: self.schema(format_args!("{path}.output_schema"), export.output_schema.as_deref())?,
             },
             Node::Ask(ask) => NodeKind::Ask(Box::new(self.ask(path, ask)?)),
+            Node::Set(set) => NodeKind::Set(Box::new(
+                self.keep(format_args!("{path}.value"), ValueTemplate::parse(&set.value))?,
+            )),
         })
     }
 
@@ -185,6 +191,7 @@ fn when(node: &Node) -> Option<&str> {
         Node::Reduce(reduce) => reduce.run.when.as_deref(),
         Node::Export(export) => export.when.as_deref(),
         Node::Ask(ask) => ask.when.as_deref(),
+        Node::Set(set) => set.when.as_deref(),
         Node::Branch(_) => None,
     }
 }

@@ -83,6 +83,10 @@ impl Compiler<'_> {
         };
         let min_iterations =
             workflow.stages.values().filter_map(|stage| stage.min_iterations).max().unwrap_or(0);
+        let output = match &workflow.output {
+            Some(output) => Some(self.keep(format_args!("workflow.output"), ValueTemplate::parse(output))?),
+            None => None,
+        };
         let index = stages.iter().map(|stage| (stage.id.clone(), stage.place)).collect();
         let (mut roles, mut unfit) = (HashMap::default(), HashMap::default());
         let known = known_roles(&stages);
@@ -108,6 +112,7 @@ impl Compiler<'_> {
             index,
             repeat,
             min_iterations,
+            output,
             roles,
             unfit,
             skills,

@@ -83,6 +83,7 @@ impl State {
             started_at: None,
             completed_at: None,
             error: None,
+            output: None,
         })
     }
 
@@ -353,7 +354,10 @@ impl State {
                 self.cancelling = true;
                 self.go_on();
             }
-            EventBody::RunCompleted { .. } => self.end(RunStatus::Completed, None, event.at)?,
+            EventBody::RunCompleted { output, .. } => {
+                self.end(RunStatus::Completed, None, event.at)?;
+                self.output.clone_from(output);
+            }
             EventBody::RunFailed { error } => self.end(RunStatus::Failed, Some(error), event.at)?,
             EventBody::RunCancelled => {
                 if let Position::In(current) = &self.position {
