@@ -2778,6 +2778,10 @@ export interface Wait {
    */
   until?: string | null;
   /**
+   * Whether `until` is a guess: the service did not say when its quota is refilled.
+   */
+  untilIsGuess?: boolean;
+  /**
    * The number that an answer names; absent where no answer is waited for.
    */
   number?: number | null;

@@ -102,6 +102,13 @@ impl Failure {
         Self { class, message: message.into(), details: None }
     }
 
+    /// Whether the time of the next attempt is a guess, because the service did not say when its quota is refilled: a
+    /// provider that guesses sets `retry_at_is_guess` in the details.
+    pub fn retry_at_is_guess(&self) -> bool {
+        let guess = self.details.as_ref().and_then(|details| details.get("retry_at_is_guess"));
+        guess == Some(&serde_json::Value::Bool(true))
+    }
+
     /// The failure as a part of the details of another: without its own details, of which only the end of what the
     /// program printed to standard error is kept.
     pub(crate) fn brief(&self) -> serde_json::Map<String, serde_json::Value> {

@@ -102,6 +102,9 @@ pub struct Wait {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub until: Option<Timestamp>,
+    /// Whether `until` is a guess: the service did not say when its quota is refilled.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub until_is_guess: bool,
     /// The number that an answer names; absent where no answer is waited for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number: Option<u64>,
@@ -139,7 +142,16 @@ impl Wait {
 
     /// Waits for that reason, without further details.
     pub fn of(reason: WaitReason) -> Self {
-        Self { reason, since: None, until: None, number: None, place: None, question: None, schema: None }
+        Self {
+            reason,
+            since: None,
+            until: None,
+            until_is_guess: false,
+            number: None,
+            place: None,
+            question: None,
+            schema: None,
+        }
     }
 }
 

@@ -36,6 +36,9 @@ pub(crate) fn waits_for(wait: &Wait) -> String {
     };
     match wait.until {
         // A question has no time; the time belongs to another wait.
+        Some(until) if wait.number.is_none() && wait.until_is_guess => {
+            format!("{what}, until {} (a guess)", date(until))
+        }
         Some(until) if wait.number.is_none() => format!("{what}, until {}", date(until)),
         _ => what,
     }

@@ -91,7 +91,8 @@ fn what_happened(report: &Report, blocks: &mut Vec<Block>) {
         }
         spans.extend(prose(&wait.meaning));
         if let Some(until) = wait.wait.until {
-            spans.extend([plain(" That is expected at "), at(until), plain(".")]);
+            let guess = if wait.wait.until_is_guess { "; the time is a guess." } else { "." };
+            spans.extend([plain(" That is expected at "), at(until), plain(guess)]);
         }
         blocks.push(Block::Text(spans));
         if let Some(question) = &wait.wait.question {

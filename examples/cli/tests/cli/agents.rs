@@ -44,8 +44,8 @@ fn command(home: &Home, args: &[&str]) -> std::process::Command {
     command
 }
 
-/// What is left of the run when it has ended or waits, and what `show` and `logs` print.
-fn ended(home: &Home, waits: bool) -> (Value, String) {
+/// What is left of the run when it has ended or waits, and what `show`, `report` and `runs` print.
+fn ended(home: &Home, waits: bool) -> (Value, String, String) {
     let args = ["run", "agent.workflow.yml", "--run-id", "first"];
     let mut run = super::home::Started::of(&mut command(home, &args));
     if waits {
@@ -56,7 +56,7 @@ fn ended(home: &Home, waits: bool) -> (Value, String) {
     drop(run.stdout());
     run.wait();
     let shown = home.run(&["show", "first"]).stdout + &home.run(&["report", "first"]).stdout;
-    (home.show("first"), shown)
+    (home.show("first"), shown, home.run(&["runs"]).stdout)
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn each_message_parks_or_fails_and_is_shown_with_what_to_do() {
     ];
     for (agent, message, reason, waits, calls, says) in rows {
         let home = home(agent, message);
-        let (run, shown) = ended(&home, waits);
+        let (run, shown, listed) = ended(&home, waits);
         let events = home.log("first");
         let failed = events.iter().rfind(|event| event["type"] == "attempt_failed").unwrap();
         let found = (
@@ -145,5 +145,12 @@ fn each_message_parks_or_fails_and_is_shown_with_what_to_do() {
         assert!(shown.contains(says), "{agent} {message}: {shown}");
         assert!(!shown.contains("4102444800"), "{shown}");
         assert_eq!(failed["data"]["parked"] == true, waits, "{failed}");
+        // A time that nobody told is shown as a guess wherever it is shown.
+        let is_guess = says == "is a guess";
+        assert_eq!(listed.contains("(a guess)"), is_guess, "{listed}");
+        assert_eq!(shown.contains("(a guess)"), is_guess, "{shown}");
+        assert_eq!(shown.contains("the time is a guess"), is_guess, "{shown}");
+        let record: Value = serde_json::from_str(&home.run(&["runs", "--json"]).stdout).unwrap();
+        assert_eq!(record["wait"]["untilIsGuess"] == true, is_guess, "{record}");
     }
 }

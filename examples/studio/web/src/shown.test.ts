@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
 
-import type { RunStatus, Spent, StageStatus, WaitReason } from "workflow-client";
+import type { RunStatus, Spent, StageStatus, Wait, WaitReason } from "workflow-client";
 import { expect, test } from "vitest";
 
 import { cost, counted, dollars, duration, tokens } from "./format";
-import { runStatus, stageStatus, waitStatus, type Shown } from "./words";
+import { quotaTime, quotaWords, runStatus, stageStatus, waitStatus, type Shown } from "./words";
 
 const REPORT = new URL("../../../../crates/workflow-service/src/report/", import.meta.url);
 
@@ -53,4 +53,17 @@ test("the built page has the colours of reports", () => {
     expect(short(built)).toContain(`${name}:${short(value ?? "")}`);
     expect(built.split(`${name}:`)).toHaveLength(2);
   }
+});
+
+test("a time of a quota that is a guess is shown as one", () => {
+  const now = Date.parse("2026-11-29T12:00:00Z");
+  const told: Wait = { reason: "quota", until: "2026-12-01T14:02:00Z" };
+  const guess: Wait = { ...told, untilIsGuess: true };
+  expect(quotaTime(told, now)).not.toContain("guess");
+  expect(quotaWords(told, now)).toMatch(/as the provider says\.$/);
+  expect(quotaTime(guess, now)).toMatch(/^until 1 Dec \d\d:\d\d \(a guess\)$/);
+  expect(quotaWords(guess, now)).toMatch(
+    /It did not say until when: the next attempt at 1 Dec \d\d:\d\d is a guess\.$/,
+  );
+  expect(quotaTime({ reason: "quota" }, now)).toBe("no time given");
 });

@@ -9,6 +9,8 @@ import type {
   WaitReason,
 } from "workflow-client";
 
+import { moment } from "./format";
+
 /** The colour and the icon of a status. */
 export type Tone =
   | "running"
@@ -71,6 +73,21 @@ export function runStatus(run: { status: RunStatus; wait?: Wait | null; waits?: 
 
 export const stageStatus = (status: StageStatus): Shown => STAGE[status];
 export const waitStatus = (reason: WaitReason): Shown => WAIT[reason];
+
+/** Until when a run waits for a quota: `until 14:02`, or `until 14:02 (a guess)`. */
+export function quotaTime(wait: Wait, now: number): string {
+  if (!wait.until) return "no time given";
+  return `until ${moment(Date.parse(wait.until), now)}${wait.untilIsGuess ? " (a guess)" : ""}`;
+}
+
+/** The same as a sentence, with whose word it is. */
+export function quotaWords(wait: Wait, now: number): string {
+  if (!wait.until) return "The provider's quota is used up, and it gave no time when it is filled again.";
+  const until = moment(Date.parse(wait.until), now);
+  return wait.untilIsGuess
+    ? `The provider's quota is used up. It did not say until when: the next attempt at ${until} is a guess.`
+    : `The provider's quota is used up until ${until}, as the provider says.`;
+}
 
 export const isOver = (status: RunStatus): boolean =>
   status === "completed" || status === "failed" || status === "cancelled";

@@ -22,9 +22,17 @@ enum Way {
     /// Nothing: it continues by itself, or with an effect that was requested.
     Soon,
     /// That time.
-    At(Timestamp, WaitReason),
+    At(Until),
     /// An answer of a person.
     Asked,
+}
+
+/// A time that is waited for.
+#[derive(Clone, Copy)]
+struct Until {
+    at: Timestamp,
+    reason: WaitReason,
+    is_guess: bool,
 }
 
 impl Step<'_> {
@@ -47,21 +55,22 @@ impl Step<'_> {
                 break;
             }
         }
-        let mut next: Option<(Timestamp, WaitReason)> = None;
+        let mut next: Option<Until> = None;
         for way in ways {
             match way {
                 Way::Soon => return None,
-                Way::At(at, reason) if next.is_none_or(|(next, _)| at < next) => next = Some((at, reason)),
-                Way::At(..) | Way::Asked => {}
+                Way::At(until) if next.is_none_or(|next| until.at < next.at) => next = Some(until),
+                Way::At(_) | Way::Asked => {}
             }
         }
-        if next.is_some_and(|(at, _)| at <= later(self.now, MOMENT)) {
+        if next.is_some_and(|next| next.at <= later(self.now, MOMENT)) {
             return None;
         }
-        let until = next.map(|(at, _)| at);
+        let until = next.map(|next| next.at);
+        let until_is_guess = next.is_some_and(|next| next.is_guess);
         match (first, next) {
-            (Some(asked), _) => Some(Wait { since: None, until, ..asked }),
-            (None, Some((_, reason))) => Some(Wait { until, ..Wait::of(reason) }),
+            (Some(asked), _) => Some(Wait { since: None, until, until_is_guess, ..asked }),
+            (None, Some(next)) => Some(Wait { until, until_is_guess, ..Wait::of(next.reason) }),
             (None, None) => None,
         }
     }
@@ -75,9 +84,13 @@ fn way(node: &NodeState) -> Way {
     match (node.status, node.retry_at) {
         (StageStatus::Waiting, _) => Way::Asked,
         (StageStatus::Retrying, Some(at)) => {
-            let is_failure = |error: &FailureClass| node.deaths() == 0 && *error == FailureClass::RateLimited;
-            let is_quota = node.error.as_ref().is_some_and(|error| is_failure(&error.class));
-            Way::At(at, if is_quota { WaitReason::Quota } else { WaitReason::Retry })
+            let limited = node
+                .error
+                .as_ref()
+                .filter(|error| node.deaths() == 0 && error.class == FailureClass::RateLimited);
+            let reason = if limited.is_some() { WaitReason::Quota } else { WaitReason::Retry };
+            let is_guess = limited.is_some_and(|error| error.retry_at_is_guess());
+            Way::At(Until { at, reason, is_guess })
         }
         _ => Way::Soon,
     }

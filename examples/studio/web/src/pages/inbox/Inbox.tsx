@@ -4,7 +4,6 @@ import { useEffect, useMemo, useRef } from "react";
 import type { InboxItem, RunRecord } from "workflow-client";
 
 import { placeWords } from "../../address";
-import { moment } from "../../format";
 import { Button } from "../../parts/Button";
 import { Icon, Status } from "../../parts/Icon";
 import { useNarrow } from "../../parts/narrow";
@@ -13,7 +12,7 @@ import { Age, useNow } from "../../parts/Time";
 import { useTitle } from "../../parts/title";
 import { useRunFeed } from "../../run/feed";
 import { client } from "../../service/client";
-import { runStatus, waitStatus } from "../../words";
+import { quotaTime, runStatus, waitStatus } from "../../words";
 import { usePlan, useRun } from "../run/query";
 import { printable } from "../run/DataPanel";
 import { useInbox } from "./query";
@@ -200,9 +199,7 @@ function Other({ run }: { run: RunRecord }) {
         </span>
         <span className="muted small ellipsis">
           {run.workflowId} · {run.runId}
-          {run.wait?.reason === "quota"
-            ? ` · ${run.wait.until ? `until ${moment(Date.parse(run.wait.until), now)}` : "no time given"}`
-            : ""}
+          {run.wait?.reason === "quota" ? ` · ${quotaTime(run.wait, now)}` : ""}
         </span>
       </Link>
     </li>

@@ -11,7 +11,7 @@ import type { RunFeed } from "../../run/feed";
 import { attemptsOf, failedPlace } from "../../run/rows";
 import type { Attempt } from "../../run/timeline";
 import { useOffline } from "../../service/contact";
-import { failureClass, needsPerson, waitStatus } from "../../words";
+import { failureClass, needsPerson, quotaWords, waitStatus } from "../../words";
 import { WaitCard } from "../inbox/WaitCard";
 import { ForkDialog } from "./ForkDialog";
 import { RerunDialog } from "./RerunDialog";
@@ -60,10 +60,7 @@ function OtherWait({ run, wait, plan }: { run: RunView; wait: Wait; plan: RunPla
   const place = wait.place ? placeWords(wait.place, plan) : undefined;
   const { tone, word } = waitStatus(wait.reason);
   const text = {
-    quota:
-      until === undefined
-        ? "The provider's quota is used up, and it gave no time when it is filled again."
-        : `The provider's quota is used up until ${moment(until, now)}, as the provider says.`,
+    quota: quotaWords(wait, now),
     pause: `Paused${run.stoppedBy ? ` by ${run.stoppedBy.name ?? run.stoppedBy.id}` : ""}. Resume continues it.`,
     retry: until === undefined ? "It is tried again." : `It is tried again at ${clock(until)}.`,
   }[wait.reason as "quota" | "pause" | "retry"];
