@@ -25,7 +25,10 @@ type Read = (Vec<Said>, Result<Outcome, Trouble>);
 /// If they are not, or if a reader panics.
 pub fn stream(agent: u8, code: Option<i32>, bytes: &[u8], cut: usize) {
     let (before, after) = bytes.split_at(cut.min(bytes.len()));
-    let read = match agent % 5 {
+    let mut request = request();
+    // The last of them continues a session.
+    request.session = (agent % 6 == 5).then(|| "s-1".to_owned());
+    let read = match agent % 6 {
         0 => transcript::<ClaudeCode>,
         1 => transcript::<Codex>,
         2 => transcript::<Gemini>,
@@ -33,8 +36,8 @@ pub fn stream(agent: u8, code: Option<i32>, bytes: &[u8], cut: usize) {
         _ => acp::read,
     };
     let end = End { code, ..End::default() };
-    let whole = read(&request(), &[bytes], &end);
-    assert_eq!(whole, read(&request(), &[before, after], &end), "cut at {}", before.len());
+    let whole = read(&request, &[bytes], &end);
+    assert_eq!(whole, read(&request, &[before, after], &end), "cut at {}", before.len());
 }
 
 fn transcript<C: Cli>(request: &CallRequest, pieces: &[&[u8]], end: &End) -> Read {

@@ -83,7 +83,7 @@ impl Cli {
                 // If a variable has the address, it first tries a WebSocket. If /tmp is writable, it creates
                 // a folder `.git` there, and every program in a folder below treats that as a repository.
                 format!(
-                    "model_provider = \"fake\"\n[analytics]\nenabled = false\n\
+                    "model = \"fake-model\"\nmodel_provider = \"fake\"\n[analytics]\nenabled = false\n\
                      [sandbox_workspace_write]\nexclude_slash_tmp = true\n[model_providers.fake]\nname = \"fake\"\n\
                      base_url = \"{url}/v1\"\nenv_key = \"CODEX_API_KEY\"\nwire_api = \"responses\"\n\
                      request_max_retries = 0\nstream_max_retries = 0\n"
@@ -115,6 +115,32 @@ impl Cli {
             Self::Gemini => json!({ "model": "fake-model", "approval_mode": "yolo" }),
             Self::Grok => json!({ "model": "fake-model", "permission_mode": "bypassPermissions" }),
         }
+    }
+
+    /// The command with which it speaks ACP.
+    pub(crate) fn acp_command(self) -> Vec<String> {
+        let (program, arguments): (_, &[&str]) = match self {
+            Self::ClaudeCode => ("claude-agent-acp", &[]),
+            Self::Codex => ("codex-acp", &[]),
+            Self::Gemini => ("gemini", &["--acp", "--model", "fake-model"]),
+            Self::Grok => ("grok", &["agent", "--model", "fake-model", "stdio"]),
+        };
+        let program = installed().join("bin").join(program).to_string_lossy().into_owned();
+        std::iter::once(program).chain(arguments.iter().map(|argument| (*argument).to_owned())).collect()
+    }
+
+    /// Further variables for [`acp_command`](Self::acp_command): the program of an adapter, and its model.
+    pub(crate) fn acp_variables(self) -> Vec<(String, String)> {
+        let program = self.program().to_string_lossy().into_owned();
+        let variables = match self {
+            Self::ClaudeCode => vec![
+                ("CLAUDE_CODE_EXECUTABLE", program),
+                ("ANTHROPIC_MODEL", "fake-model".to_owned()),
+            ],
+            Self::Codex => vec![("CODEX_PATH", program), ("NO_BROWSER", "1".to_owned())],
+            Self::Gemini | Self::Grok => Vec::new(),
+        };
+        variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
     /// Whether it can resume a copy of a session.

@@ -14,6 +14,7 @@ macro_rules! for_every_cli {
     };
 }
 
+mod acp;
 mod calls;
 mod cli;
 mod denied;

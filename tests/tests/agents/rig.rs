@@ -1,6 +1,7 @@
 //! The environment of one test: the fake, an empty home, and only the variables that it sets.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use workflow_core::ids::RunId;
 use workflow_core::output::OutputKind;
 use workflow_core::provider::{CallContext, CallId, CallRequest, Provider, ProviderError, Reply, Workspace};
 use workflow_core::stop::StopSource;
-use workflow_providers::{ClaudeCodeProvider, CodexProvider, GeminiProvider, GrokProvider};
+use workflow_providers::{AcpProvider, ClaudeCodeProvider, CodexProvider, GeminiProvider, GrokProvider};
 use workflow_testkit::provider::Host;
 use workflow_tests::model_api::{ModelApi, Scenario};
 
@@ -90,6 +91,35 @@ impl Rig {
             Cli::Gemini => build!(GeminiProvider),
             Cli::Grok => build!(GrokProvider),
         }
+    }
+
+    /// The environment of a command line that speaks ACP, connected to a scenario.
+    fn acp_environment(&self, cli: Cli, scenario: Scenario) -> Vec<(String, String)> {
+        let mut environment = self.environment(&[(cli, scenario)]);
+        environment.extend(cli.acp_variables());
+        environment
+    }
+
+    /// The `acp` provider for a command line, connected to a scenario.
+    pub(crate) fn acp(&self, cli: Cli, scenario: Scenario) -> Shared {
+        let mut builder = AcpProvider::builder().work_root(self.work()).allow_env::<String>([]);
+        for (name, value) in self.acp_environment(cli, scenario) {
+            builder = builder.env(name, value);
+        }
+        Shared(Arc::new(builder.build()))
+    }
+
+    /// Writes a program that becomes a command line that speaks ACP, connected to a scenario.
+    pub(crate) fn acp_program(&self, cli: Cli, scenario: Scenario) -> PathBuf {
+        let path = self.root().join("acp-agent");
+        let quoted = |text: &str| format!("'{}'", text.replace('\'', "'\\''"));
+        let variables = self.acp_environment(cli, scenario);
+        let variables: String =
+            variables.iter().map(|(name, value)| format!("export {name}={}\n", quoted(value))).collect();
+        let command: Vec<_> = cli.acp_command().iter().map(|part| quoted(part)).collect();
+        fs::write(&path, format!("#!/bin/sh\n{variables}exec {}\n", command.join(" "))).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        path
     }
 
     /// The processes of this test: those with its folder in their environment, or as their working directory.

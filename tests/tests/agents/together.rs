@@ -20,14 +20,14 @@ for_every_cli! {
     a_run_that_is_cancelled_in_its_tool_leaves_no_process,
 }
 
-/// A home with the template, and the terminal program.
-struct Terminal {
-    rig: Rig,
-    environment: Vec<(String, String)>,
+/// A home with the workflow `work`, and the terminal program.
+pub(crate) struct Terminal {
+    pub(crate) rig: Rig,
+    pub(crate) environment: Vec<(String, String)>,
 }
 
 impl Terminal {
-    /// Every agent answers, except for the one that hangs in its tool.
+    /// The template: every agent answers, except for the one that hangs in its tool.
     fn new(in_its_tool: Option<Cli>) -> Self {
         let mut terminal = Self { rig: Rig::new(), environment: Vec::new() };
         terminal.answer(in_its_tool);
@@ -65,7 +65,7 @@ impl Terminal {
     }
 
     /// Runs the workflow in the background until an agent is in its tool.
-    fn run_into_the_tool(&self) -> Child {
+    pub(crate) fn run_into_the_tool(&self) -> Child {
         let run = ["run", "work", "--run-id", RUN, "--store", STORE];
         let said = self.rig.root().join("said");
         let file = fs::File::create(&said).unwrap();
@@ -78,7 +78,16 @@ impl Terminal {
         child
     }
 
-    fn events(&self) -> Vec<Value> {
+    pub(crate) fn recover(&self) -> Output {
+        self.run(&["recover", "--store", STORE])
+    }
+
+    pub(crate) fn cancel(&self) {
+        let asked = self.run(&["cancel", RUN, "--store", STORE]);
+        assert!(asked.status.success(), "{asked:?}");
+    }
+
+    pub(crate) fn events(&self) -> Vec<Value> {
         let store = SqliteStore::open(self.database()).unwrap();
         let log = block_on(store.events(&RunId::new(RUN).unwrap(), 0, usize::MAX)).unwrap();
         log.iter().map(|event| serde_json::to_value(event).unwrap()).collect()
@@ -89,7 +98,7 @@ impl Terminal {
     }
 
     /// How many events of a type belong to a stage.
-    fn count(&self, kind: &str, stage: &str) -> usize {
+    pub(crate) fn count(&self, kind: &str, stage: &str) -> usize {
         let is_one = |event: &&Value| {
             let path = event["data"]["path"].as_str().unwrap_or_default();
             event["type"] == kind && path.split(['/', '[']).any(|part| part == stage)
@@ -135,7 +144,7 @@ fn a_program_that_is_killed_in_its_tool_is_recovered(cli: Cli) {
     child.kill().unwrap();
     child.wait().unwrap();
     terminal.answer(None);
-    let recovered = terminal.run(&["recover", "--store", STORE]);
+    let recovered = terminal.recover();
     assert!(recovered.status.success(), "{recovered:?}");
     assert_eq!(terminal.rig.processes(), [""; 0]);
     assert_eq!(terminal.events().last().unwrap()["type"], "run_completed");
@@ -146,8 +155,7 @@ fn a_program_that_is_killed_in_its_tool_is_recovered(cli: Cli) {
 fn a_run_that_is_cancelled_in_its_tool_leaves_no_process(cli: Cli) {
     let terminal = Terminal::new(Some(cli));
     let mut child = terminal.run_into_the_tool();
-    let asked = terminal.run(&["cancel", RUN, "--store", STORE]);
-    assert!(asked.status.success(), "{asked:?}");
+    terminal.cancel();
     assert_eq!(child.wait().unwrap().code(), Some(3), "the run was cancelled");
     assert_eq!(terminal.rig.processes(), [""; 0]);
     assert_eq!(terminal.events().last().unwrap()["type"], "run_cancelled");

@@ -24,6 +24,26 @@ pub(crate) struct Agent {
     place: Place,
 }
 
+/// The programs that let those speak the Agent Client Protocol that do not do so by themselves, for the oldest Node.js.
+/// They start the programs of [`ALL`], so the copies that they would bring are left out.
+pub(crate) const ADAPTERS: &[Agent] = &[
+    Agent {
+        name: "claude-code",
+        program: "claude-agent-acp",
+        package: "@agentclientprotocol/claude-agent-acp",
+        // Later versions need Node.js 22.
+        version: "0.49.0",
+        place: Place::Adapter("@agentclientprotocol/claude-agent-acp/dist/index.js"),
+    },
+    Agent {
+        name: "codex",
+        program: "codex-acp",
+        package: "@agentclientprotocol/codex-acp",
+        version: "2.6.0",
+        place: Place::Adapter("@agentclientprotocol/codex-acp/dist/index.js"),
+    },
+];
+
 /// Where a program is once its package is installed. Scripts of packages are not run, because they write into
 /// the home.
 enum Place {
@@ -31,6 +51,8 @@ enum Place {
     In(&'static str),
     /// In a package, compressed with Brotli.
     Packed(&'static str),
+    /// The same as `In`, without the optional packages.
+    Adapter(&'static str),
 }
 
 pub(crate) const ALL: &[Agent] = &[
@@ -88,17 +110,17 @@ impl Agent {
 
     /// Installs the pinned version, unless it is installed.
     pub(crate) fn ensure(&self, folder: &Path) -> Result<()> {
-        let own = folder.join(format!("{}-{}", self.name, self.version));
+        let own = folder.join(format!("{}-{}", self.program, self.version));
         let modules = own.join("node_modules");
-        let (Place::In(place) | Place::Packed(place)) = &self.place;
+        let (Place::In(place) | Place::Packed(place) | Place::Adapter(place)) = &self.place;
         let (platform, triple) = platform()?;
         let place = place.replace("{platform}", platform).replace("{triple}", triple);
         let program = match self.place {
-            Place::In(_) => modules.join(&place),
+            Place::In(_) | Place::Adapter(_) => modules.join(&place),
             Place::Packed(_) => own.join(self.program),
         };
         if program.is_file() {
-            println!("{} {} is installed", self.name, self.version);
+            println!("{} {} is installed", self.program, self.version);
         } else {
             self.download(&own)?;
             if let Place::Packed(_) = self.place {
@@ -125,6 +147,9 @@ impl Agent {
         let install = || {
             let mut npm = Command::new("npm");
             npm.args(["install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"]);
+            if matches!(self.place, Place::Adapter(_)) {
+                npm.arg("--omit=optional");
+            }
             npm.args(["--loglevel=error", "--no-save"]).arg(format!("{}@{}", self.package, self.version));
             run(npm.current_dir(own))
         };

@@ -16,7 +16,7 @@ use anyhow::{Result, ensure};
 
 use crate::workspace::{cargo, root, run};
 use apart::Place;
-use install::{ALL, Agent};
+use install::{ADAPTERS, ALL, Agent};
 use outcome::Outcomes;
 
 /// Which agents to test, and where they are installed.
@@ -51,6 +51,9 @@ pub(crate) fn run_tests(options: &Options) -> Result<ExitCode> {
     install::node(&folder)?;
     for agent in &agents {
         agent.ensure(&folder)?;
+        for adapter in ADAPTERS.iter().filter(|adapter| adapter.name == agent.name) {
+            adapter.ensure(&folder)?;
+        }
     }
     if options.install {
         return Ok(ExitCode::SUCCESS);

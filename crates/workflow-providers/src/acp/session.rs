@@ -18,6 +18,19 @@ pub(super) const VERSION: u64 = 1;
 /// The largest number of tools whose titles are remembered, and of denials that are recorded.
 const MOST: usize = 1000;
 
+/// Continues a session, and repeats it.
+const LOAD: &str = "session/load";
+
+/// What of a session is repeated when it is loaded.
+const REPEATED: [&str; 6] = [
+    "user_message_chunk",
+    "agent_message_chunk",
+    "agent_thought_chunk",
+    "tool_call",
+    "tool_call_update",
+    "plan",
+];
+
 /// What a call asks of its agent.
 #[derive(Debug)]
 pub(super) struct Task<'c> {
@@ -34,6 +47,8 @@ pub(super) struct Task<'c> {
 enum Phase {
     Initialize,
     Open,
+    /// Waits until the agent has repeated a session that it has loaded.
+    Repeats,
     Mode,
     Prompt,
     Done,
@@ -52,12 +67,16 @@ pub(super) struct Session<'c> {
     /// The method that continues a session, if the agent has one. The session of another agent is not recorded, as no
     /// later call could continue it.
     continues: Option<&'static str>,
+    /// Whether the agent has repeated something of the session since it was last asked whether it is ready.
+    has_repeated: bool,
     agent: Value,
     /// How one logs in, as the agent names it.
     logins: Vec<String>,
-    /// The last part of the text that is not empty: what follows the last tool.
+    /// The last part of the text that is not empty: the message that follows the last tool.
     part: String,
     part_has_ended: bool,
+    /// The id of the message that the part is of, where the agent has ids.
+    message: Option<String>,
     titles: HashMap<String, (String, String)>,
     denied: Vec<Value>,
     usage: Usage,
@@ -76,10 +95,12 @@ impl<'c> Session<'c> {
             out: Vec::new(),
             id: None,
             continues: None,
+            has_repeated: false,
             agent: Value::Null,
             logins: Vec::new(),
             part: String::new(),
             part_has_ended: false,
+            message: None,
             titles: HashMap::new(),
             denied: Vec::new(),
             usage: Usage::default(),
@@ -128,6 +149,8 @@ impl<'c> Session<'c> {
             (Some(method), None) => return method.starts_with(['_', '$']),
             (None, Some(id)) if id.as_u64() == Some(self.awaited) && !self.is_done() => {
                 match record.get("error").filter(|error| !error.is_null()) {
+                    // An agent does not know the request, and answers in any case.
+                    _ if self.phase == Phase::Repeats => self.has_waited(),
                     Some(error) => self.refused(error),
                     None => self.answered(record.get("result").unwrap_or(&Value::Null), say),
                 }
@@ -154,19 +177,18 @@ impl<'c> Session<'c> {
                 if self.continues.is_some() {
                     say(Said::Session(id.clone()));
                 }
-                self.id = Some(id.clone());
-                match &self.task.options.mode {
-                    Some(mode) => {
-                        let params = json!({ "sessionId": id, "modeId": mode });
-                        self.request(Phase::Mode, "session/set_mode", &params);
-                    }
-                    None => self.prompt(),
+                self.id = Some(id);
+                if self.task.session.is_some() && self.continues == Some(LOAD) {
+                    self.wait_for_repetition();
+                } else {
+                    self.set_mode();
                 }
             }
+            Phase::Repeats => self.has_waited(),
             Phase::Mode => self.prompt(),
             Phase::Prompt => {
                 self.stop_reason = Some(text(result, "stopReason").to_owned());
-                self.tokens(result.get("usage").unwrap_or(&Value::Null));
+                self.tokens(result);
                 self.phase = Phase::Done;
             }
             Phase::Done => {}
@@ -192,7 +214,7 @@ impl<'c> Session<'c> {
         let loads = capabilities.get("loadSession") == Some(&Value::Bool(true));
         self.continues = match (resumes, loads) {
             (true, _) => Some("session/resume"),
-            (false, true) => Some("session/load"),
+            (false, true) => Some(LOAD),
             (false, false) => None,
         };
         let directory = self.task.directory.to_string_lossy().into_owned();
@@ -204,6 +226,28 @@ impl<'c> Session<'c> {
         match self.continues {
             Some(method) => self.request(Phase::Open, method, &params),
             None => self.fail(Reason::SessionUnknown, "the agent cannot continue a session"),
+        }
+    }
+
+    /// Asks for something that no agent knows, before the prompt. An agent that loads a session repeats it, and may do so
+    /// after it has answered (Gemini CLI 0.61); its messages are in order. So once it has answered without a
+    /// repetition in between, what follows belongs to the prompt.
+    fn wait_for_repetition(&mut self) {
+        self.has_repeated = false;
+        self.request(Phase::Repeats, "_workflow/is_ready", &json!({ "sessionId": self.id }));
+    }
+
+    fn has_waited(&mut self) {
+        if self.has_repeated { self.wait_for_repetition() } else { self.set_mode() }
+    }
+
+    fn set_mode(&mut self) {
+        match &self.task.options.mode {
+            Some(mode) => {
+                let params = json!({ "sessionId": self.id, "modeId": mode });
+                self.request(Phase::Mode, "session/set_mode", &params);
+            }
+            None => self.prompt(),
         }
     }
 
@@ -276,8 +320,13 @@ impl<'c> Session<'c> {
             self.phase == Phase::Prompt && self.id.as_deref() == Some(text(params, "sessionId"));
         let update = params.get("update").unwrap_or(&Value::Null);
         let content = || text(update.get("content").unwrap_or(&Value::Null), "text");
-        match text(update, "sessionUpdate") {
-            "agent_message_chunk" if is_of_prompt => self.say(content(), say),
+        let kind = text(update, "sessionUpdate");
+        self.has_repeated |= REPEATED.contains(&kind);
+        match kind {
+            "agent_message_chunk" if is_of_prompt => {
+                let message = update.get("messageId").and_then(Value::as_str);
+                self.say(message, content(), say);
+            }
             "agent_thought_chunk" if is_of_prompt => say(Said::Thinking(content().to_owned())),
             "tool_call" if is_of_prompt => {
                 self.part_has_ended = true;
@@ -289,10 +338,18 @@ impl<'c> Session<'c> {
             }
             "tool_call_update" if is_of_prompt => {
                 self.part_has_ended = true;
-                let known = self.titles.get(text(update, "toolCallId")).map(|known| known.0.clone());
-                let title = Some(text(update, "title").to_owned()).filter(|title| !title.is_empty());
+                let known = self.titles.get_mut(text(update, "toolCallId"));
+                let title = Some(text(update, "title")).filter(|title| !title.is_empty());
+                // What it will do is often not known when it begins.
+                let title = match (title, known) {
+                    (Some(title), Some(known)) => {
+                        title.clone_into(&mut known.0);
+                        title
+                    }
+                    (None, Some(known)) => &known.0,
+                    (title, None) => title.unwrap_or("a tool"),
+                };
                 if let status @ ("completed" | "failed") = text(update, "status") {
-                    let title = title.or(known).unwrap_or_else(|| "a tool".to_owned());
                     say(Said::Tool(format!("{title}{}", behind(status))));
                 }
             }
@@ -320,26 +377,50 @@ impl<'c> Session<'c> {
         true
     }
 
-    fn say(&mut self, text: &str, say: &mut dyn FnMut(Said)) {
+    fn say(&mut self, message: Option<&str>, text: &str, say: &mut dyn FnMut(Said)) {
         if text.is_empty() {
             return;
         }
         if std::mem::take(&mut self.part_has_ended) {
             self.part.clear();
+            self.message = None;
+        }
+        say(Said::TextDelta(text.to_owned()));
+        match (&self.message, message) {
+            // A notice of the program, within or behind a message of the model.
+            (Some(_), None) => return,
+            (before, Some(message)) if before.as_deref() != Some(message) => {
+                self.part.clear();
+                self.message = Some(message.to_owned());
+            }
+            _ => {}
         }
         self.part.push_str(text);
-        say(Said::TextDelta(text.to_owned()));
     }
 
     /// The tokens of the prompt. Agents differ in whether they count those of the whole session, so only those of a new
     /// session are known.
-    fn tokens(&mut self, usage: &Value) {
+    fn tokens(&mut self, result: &Value) {
         if self.task.session.is_some() {
             return;
         }
-        let input = crate::agent::cli::sum(usage, &["inputTokens", "cachedReadTokens", "cachedWriteTokens"]);
-        self.usage.input_tokens = input;
-        self.usage.output_tokens = number(usage, "outputTokens");
+        if let Some(usage) = result.get("usage").filter(|usage| !usage.is_null()) {
+            let input =
+                crate::agent::cli::sum(usage, &["inputTokens", "cachedReadTokens", "cachedWriteTokens"]);
+            self.usage.input_tokens = input;
+            self.usage.output_tokens = number(usage, "outputTokens");
+            return;
+        }
+        // Extensions of Gemini CLI and of Grok, whose numbers of input tokens contain those of the cache.
+        for (place, input, output) in [
+            ("/_meta/quota/token_count", "input_tokens", "output_tokens"),
+            ("/_meta/usage", "inputTokens", "outputTokens"),
+        ] {
+            if let Some(usage) = result.pointer(place) {
+                self.usage.input_tokens = number(usage, input);
+                self.usage.output_tokens = number(usage, output);
+            }
+        }
     }
 
     /// The cost of the session so far; that of the call is the difference.

@@ -20,6 +20,7 @@ while read -r line; do
     case $line in
         *'"method":"initialize"'*) file=initialize ;;
         *'"method":"session/new"'* | *'"method":"session/load"'* | *'"method":"session/resume"'*) file=open ;;
+        *'"method":"_workflow/is_ready"'*) ready=$((ready + 1)); file=ready$ready ;;
         *'"method":"session/set_mode"'*) file=mode ;;
         *'"method":"session/prompt"'*) file=prompt ;;
         *'"method":"session/cancel"'*) file=cancel ;;
@@ -54,6 +55,11 @@ pub(crate) fn says(text: &str) -> Value {
 
 pub(crate) fn ends(reason: &str) -> Value {
     json!({ "id": 3, "result": { "stopReason": reason } })
+}
+
+/// What agents answer to a request that they do not know.
+pub(crate) fn unknown(id: u64) -> Value {
+    json!({ "id": id, "error": { "code": -32601, "message": "Method not found" } })
 }
 
 pub(crate) struct Agent {

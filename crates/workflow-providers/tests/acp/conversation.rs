@@ -5,7 +5,7 @@ use std::sync::Arc;
 use workflow_core::output::OutputKind;
 use workflow_core::usage::Usage;
 
-use crate::agent::{Agent, ends, initialized, opened, says, update};
+use crate::agent::{Agent, ends, initialized, opened, says, unknown, update};
 
 fn tool(id: &str, title: &str) -> Value {
     update(
@@ -84,8 +84,11 @@ fn a_session_is_resumed_or_loaded_and_what_it_repeats_is_not_shown() {
         let new = update(
             &json!({ "sessionUpdate": "usage_update", "used": 1, "size": 2, "cost": { "amount": 1.75, "currency": "USD" } }),
         );
-        let agent = Agent::new(&[says("Hello again."), new, ends("end_turn")])
+        let prompt = if method == "session/load" { 4 } else { 3 };
+        let end = json!({ "id": prompt, "result": { "stopReason": "end_turn" } });
+        let agent = Agent::new(&[says("Hello again."), new, end])
             .answers("initialize", &[initialized])
+            .answers("ready1", &[unknown(3)])
             .answers("open", &[says("Hello."), tool("t", "ls"), old, json!({ "id": 2, "result": null })]);
         let mut request = agent.request(&json!({}));
         request.session = Some("s-1".to_owned());
@@ -98,6 +101,68 @@ fn a_session_is_resumed_or_loaded_and_what_it_repeats_is_not_shown() {
         assert_eq!(said.of(OutputKind::Tool), Vec::<String>::new());
         assert_eq!(agent.asked()[1]["method"], method);
         assert_eq!(agent.asked()[1]["params"]["sessionId"], "s-1");
+    }
+}
+
+#[test]
+fn what_a_session_repeats_after_it_was_loaded_is_not_part_of_the_answer() {
+    let agent = Agent::new(&[says("Hello again."), json!({ "id": 5, "result": { "stopReason": "end_turn" } })])
+        .answers("open", &[says("First."), opened()])
+        .answers("ready1", &[says("Second."), tool("t", "ls"), says("Third."), unknown(3)])
+        .answers("ready2", &[update(&json!({ "sessionUpdate": "available_commands_update" })), unknown(4)]);
+    let mut request = agent.request(&json!({}));
+    request.session = Some("s-1".to_owned());
+    let (reply, said) = agent.call(request);
+    assert_eq!(reply.unwrap().output.json(), "\"Hello again.\"");
+    assert_eq!(said.of(OutputKind::TextDelta), ["Hello again."]);
+    let asked = agent.asked();
+    let methods: Vec<_> = asked.iter().map(|asked| asked["method"].as_str().unwrap()).collect();
+    let ready = "_workflow/is_ready";
+    assert_eq!(methods, ["initialize", "session/load", ready, ready, "session/prompt"]);
+}
+
+#[test]
+fn a_notice_of_the_program_is_not_part_of_the_models_message() {
+    let of = |message: &str, text: &str| {
+        update(&json!({ "sessionUpdate": "agent_message_chunk", "messageId": message, "content": { "type": "text", "text": text } }))
+    };
+    let agent = Agent::new(&[
+        says("Warning: the model is new. "),
+        of("m-1", "I will look. "),
+        of("m-2", "It is "),
+        says("Warning: the limit is near. "),
+        of("m-2", "done."),
+        ends("end_turn"),
+    ]);
+    let (reply, said) = agent.run(&json!({}));
+    assert_eq!(reply.unwrap().output.json(), "\"It is done.\"");
+    assert_eq!(said.of(OutputKind::TextDelta).len(), 5);
+}
+
+#[test]
+fn a_tool_is_shown_by_the_last_title_that_it_was_given() {
+    let named = update(
+        &json!({ "sessionUpdate": "tool_call_update", "toolCallId": "t", "title": "cargo test" }),
+    );
+    let agent =
+        Agent::new(&[tool("t", "Terminal"), named, tool_ended("t", "completed"), says("Done."), ends("end_turn")]);
+    let (reply, said) = agent.run(&json!({}));
+    reply.unwrap();
+    assert_eq!(said.of(OutputKind::Tool), ["Terminal", "cargo test: completed"]);
+}
+
+#[test]
+fn tokens_are_read_where_agents_tell_them() {
+    for (told, tokens) in [
+        (json!({ "usage": { "inputTokens": 14, "cachedReadTokens": 5, "outputTokens": 7 } }), (19, 7)),
+        (json!({ "_meta": { "quota": { "token_count": { "input_tokens": 19, "output_tokens": 7 } } } }), (19, 7)),
+        (json!({ "_meta": { "usage": { "inputTokens": 19, "outputTokens": 7, "cachedReadTokens": 5 } } }), (19, 7)),
+    ] {
+        let mut result = told;
+        result["stopReason"] = "end_turn".into();
+        let (reply, _) = Agent::new(&[says("Hello."), json!({ "id": 3, "result": result })]).run(&json!({}));
+        let usage = reply.unwrap().usage.unwrap();
+        assert_eq!((usage.input_tokens, usage.output_tokens), (Some(tokens.0), Some(tokens.1)));
     }
 }
 
