@@ -28,6 +28,7 @@ mod measure;
 mod memory;
 mod parked;
 mod postgres;
+mod providers;
 mod redaction;
 mod sequential;
 mod sqlite;
@@ -43,7 +44,7 @@ use table::Row;
 
 type Group = fn(Effort) -> Result<Vec<Row>>;
 
-const GROUPS: [(&str, Group); 15] = [
+const GROUPS: [(&str, Group); 16] = [
     ("sequential", sequential::rows),
     ("fan-out", fan_out::rows),
     ("graphs", graphs::rows),
@@ -56,6 +57,7 @@ const GROUPS: [(&str, Group); 15] = [
     ("postgres", postgres::rows),
     ("definitions", definitions::rows),
     ("redaction", redaction::rows),
+    ("providers", providers::rows),
     ("control", control::rows),
     ("latency", latency::rows),
     ("http", http::rows),
