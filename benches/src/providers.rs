@@ -12,9 +12,7 @@ use serde_json::{Value, json};
 use workflow_core::ids::RunId;
 use workflow_core::provider::{CallContext, CallId, CallRequest, Provider, Workspace};
 use workflow_core::stop::StopSource;
-use workflow_providers::{
-    ClaudeCodeProvider, CodexProvider, CommandProvider, GeminiProvider, GrokProvider,
-};
+use workflow_providers::{ClaudeCodeProvider, CodexProvider, CommandProvider, GeminiProvider, GrokProvider};
 use workflow_testkit::provider::Host;
 
 use crate::measure::{Effort, Result, all_busy, busy, repeat, timed};
@@ -60,7 +58,8 @@ fn stream(effort: Effort, folder: &Path, name: &str, recorded: &str) -> Result<R
     let [read, floor] = repeat(effort.repetitions(), lines, || {
         let (called, read) = all_busy(|| call(&*provider, json!({})));
         called?;
-        let (parsed, floor) = busy(|| all.iter().map(|line| serde_json::from_str::<Value>(line)).filter(|line| line.is_ok()).count());
+        let (parsed, floor) =
+            busy(|| all.iter().flat_map(|line| serde_json::from_str::<Value>(line)).count());
         if parsed < lines {
             return Err(format!("{recorded}: {parsed} of {lines} lines are records").into());
         }
@@ -74,7 +73,8 @@ fn start(effort: Effort, folder: &Path) -> Result<Row> {
     const CALLS: usize = 20;
     let provider = CommandProvider::builder().work_root(folder).build();
     let [called, floor] = repeat(effort.repetitions(), CALLS, || {
-        let (done, called) = timed(|| (0..CALLS).try_for_each(|_| call(&provider, json!({ "command": ["true"] }))));
+        let (done, called) =
+            timed(|| (0..CALLS).try_for_each(|_| call(&provider, json!({ "command": ["true"] }))));
         done?;
         let (done, floor) = timed(|| {
             (0..CALLS).try_for_each(|_| {

@@ -46,6 +46,8 @@ struct Act {
     fail: Option<FailureClass>,
     /// For an error of the class `rate_limited`: until this many milliseconds from then.
     until: Option<u64>,
+    /// Stops to ask this, until it was answered.
+    asks: Option<String>,
     /// Names a session at the start.
     session: Option<String>,
     /// Never ends by itself.
@@ -196,6 +198,9 @@ impl Act {
         }
         if let Some(session) = self.session {
             act = act.session(session);
+        }
+        if let Some(question) = self.asks {
+            act = act.asks(question, &["allow", "deny"]);
         }
         if let Some(reply) = self.reply {
             act = act.gave(reply);

@@ -368,6 +368,10 @@ export type EventBody =
          */
         attempt: number;
         /**
+         * What the call used, where it stopped by itself and told so.
+         */
+        usage?: Usage | null;
+        /**
          * The last moment that it is known to have run, where its driver died or the clock was set; absent: this
          * event's.
          */

@@ -232,12 +232,16 @@ pub enum EventBody {
         #[schemars(with = "String")]
         ran_until: Option<Timestamp>,
     },
-    /// The attempt's driver ended before a result was known. The node runs again, unless a person is asked.
+    /// The attempt's driver ended before a result was known, or the call stopped to ask a person something. The node runs
+    /// again, unless a person is asked.
     AttemptInterrupted {
         /// The node.
         path: NodePath,
         /// The attempt.
         attempt: u32,
+        /// What the call used, where it stopped by itself and told so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        usage: Option<Box<Usage>>,
         /// The last moment that it is known to have run, where its driver died or the clock was set; absent: this
         /// event's.
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -64,6 +64,9 @@ impl Known {
             Err(error) => {
                 redactor.failure(&mut error.failure);
                 error.output.take_if(|output| redactor.data(output).is_err());
+                if let Some(question) = &mut error.question {
+                    redactor.text(&mut question.text);
+                }
             }
         }
     }

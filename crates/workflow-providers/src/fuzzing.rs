@@ -58,7 +58,7 @@ fn request() -> CallRequest {
     CallRequest {
         id: CallId { run, seed: 7, path, attempt: 1 },
         prompt: "hello".to_owned(),
-        options: json!({ "command": ["agent"], "allow": ["*"] }),
+        options: json!({ "command": ["agent"], "allow": ["read", "edit"], "ask": ["execute"] }),
         env: IndexMap::new(),
         cwd: None,
         session: None,

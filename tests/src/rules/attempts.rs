@@ -87,12 +87,12 @@ impl<'a> Log<'a> {
                 self.ends(path, *attempt, usage.as_deref(), *ran_until)?.running = false;
                 Ok(())
             }
-            EventBody::AttemptInterrupted { path, attempt, ran_until, retry_at } => {
+            EventBody::AttemptInterrupted { path, attempt, usage, ran_until, retry_at } => {
                 let died = ran_until.is_some();
                 let asks = self.asks_after_interrupt(path);
                 let closed = self.is_closed_for(path);
                 let (now, clocks) = (self.now, self.reading.clocks);
-                let node = self.ends(path, *attempt, None, *ran_until)?;
+                let node = self.ends(path, *attempt, usage.as_deref(), *ran_until)?;
                 (node.running, node.interrupted) = (false, true);
                 (node.free, node.deaths) = (node.free + 1, node.deaths + u32::from(died));
                 node.retry_at = *retry_at;

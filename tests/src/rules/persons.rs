@@ -116,6 +116,11 @@ impl<'a> Log<'a> {
                 )?;
                 rule(node.is_none_or(|node| node.attempt == 0 && !node.agreed), "a person agrees once")
             }
+            // Of a call that has stopped for it.
+            WaitReason::Question if node.is_some_and(|node| node.attempt > 0) => rule(
+                node.is_some_and(|node| node.interrupted && !node.asked),
+                "only a call that has stopped asks a question",
+            ),
             WaitReason::Question => {
                 self.check_start(path)?;
                 let is_ask = matches!(self.what(path), Some(Node::Ask(_)));

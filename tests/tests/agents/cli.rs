@@ -133,10 +133,9 @@ impl Cli {
     pub(crate) fn acp_variables(self) -> Vec<(String, String)> {
         let program = self.program().to_string_lossy().into_owned();
         let variables = match self {
-            Self::ClaudeCode => vec![
-                ("CLAUDE_CODE_EXECUTABLE", program),
-                ("ANTHROPIC_MODEL", "fake-model".to_owned()),
-            ],
+            Self::ClaudeCode => {
+                vec![("CLAUDE_CODE_EXECUTABLE", program), ("ANTHROPIC_MODEL", "fake-model".to_owned())]
+            }
             Self::Codex => vec![("CODEX_PATH", program), ("NO_BROWSER", "1".to_owned())],
             Self::Gemini | Self::Grok => Vec::new(),
         };

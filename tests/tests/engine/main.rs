@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot continue has failed")]
 
 mod actors;
+mod asking;
 mod before_start;
 mod budgets;
 mod building;

@@ -93,6 +93,33 @@ report: { provider: dot }
         asked("a call that did not happen", r#"{"outcome":"not_happened"}"#),
         asked("a call that runs again", r#""rerun""#),
         Wait {
+            name: "a call that asks",
+            yaml: "
+workflow: { name: Waits, stages: [work, report] }
+work:
+  provider: ann
+  with: { ann: { after: 20, session: s1, asks: \"May it?\", reply: done, usage: { input_tokens: 40 } } }
+report: { provider: dot, prompt: \"Report ${stages.work.output}\" }
+",
+            calls: 2,
+            shows: &["attempt_interrupted", "node_asked", "answered", "run_waiting"],
+            ..DONE
+        },
+        Wait {
+            name: "calls of lanes that ask",
+            yaml: "
+workflow: { name: Waits, stages: [work, report] }
+work:
+  mode: parallel
+  providers: [{ provider: ann }, { provider: ann }, { provider: bob }]
+  with: { ann: { asks: \"May it?\", reply: done }, bob: { after: 45 } }
+report: { provider: dot }
+",
+            calls: 4,
+            shows: &["node_asked", "answered", "run_waiting"],
+            ..DONE
+        },
+        Wait {
             name: "session",
             yaml: "
 workflow: { name: Waits, stages: [work], loop: { max_iters: 3, stop_when: '$.done == true' } }

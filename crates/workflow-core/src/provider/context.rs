@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 
+use crate::data::Data;
 use crate::output::OutputKind;
 use crate::provider::request::CallId;
 use crate::redact::Redactor;
@@ -33,12 +34,33 @@ pub struct CallContext {
     id: CallId,
     stop: StopSignal,
     host: Arc<dyn CallHost>,
+    answers: Arc<[GivenAnswer]>,
+}
+
+/// An answer of a person to a question of an earlier attempt at the same node.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GivenAnswer {
+    /// The text of the question: see [`ProviderError::asks`](super::ProviderError::asks).
+    pub question: Arc<str>,
+    /// The answer, which follows the schema of the question.
+    pub answer: Data,
 }
 
 impl CallContext {
     /// A context for one call.
     pub fn new(id: CallId, stop: StopSignal, host: Arc<dyn CallHost>) -> Self {
-        Self { id, stop, host }
+        Self { id, stop, host, answers: Arc::default() }
+    }
+
+    /// The same with answers to questions of earlier attempts.
+    #[must_use]
+    pub fn with_answers(self, answers: Arc<[GivenAnswer]>) -> Self {
+        Self { answers, ..self }
+    }
+
+    /// The answers to questions of earlier attempts at the node, in the order in which they were given.
+    pub fn answers(&self) -> &Arc<[GivenAnswer]> {
+        &self.answers
     }
 
     /// The same with another stop signal: for a provider that passes the signal on by itself.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::data::Data;
@@ -34,6 +35,18 @@ pub struct ProviderError {
     /// The output of the call before it failed: what a command printed, the text of an agent so far. Later
     /// stages read it as `${stages.x.output}` where the stage has `on_failure: continue`.
     pub output: Option<Data>,
+    /// What a person has to decide before the call can continue: see [`asks`](Self::asks).
+    pub question: Option<Box<Question>>,
+}
+
+/// A question of a provider to a person.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Question {
+    /// The question with all that a person has to know. The same text is what the provider recognises the answer by.
+    pub text: String,
+    /// The JSON Schema of the answer; absent for any text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<Data>,
 }
 
 impl ProviderError {
@@ -45,7 +58,25 @@ impl ProviderError {
             retry_after: None,
             usage: None,
             output: None,
+            question: None,
         }
+    }
+
+    /// The call has stopped because a person has to decide something first. The attempt counts as interrupted, not as
+    /// failed. The run waits for the answer, in no process's memory; then the call is made again, in its session where it
+    /// has one, and finds the answer in [`CallContext::answers`](super::CallContext::answers).
+    ///
+    /// ```
+    /// use workflow_core::provider::ProviderError;
+    ///
+    /// let error = ProviderError::asks("May it delete `a.rs`?", &["allow", "deny"]);
+    /// assert_eq!(error.question.unwrap().text, "May it delete `a.rs`?");
+    /// ```
+    pub fn asks(question: impl Into<String>, choices: &[&str]) -> Self {
+        let text = question.into();
+        let schema = (!choices.is_empty()).then(|| Data::new(&serde_json::json!({ "enum": choices })));
+        let message = format!("a person has to decide: {text}");
+        Self { question: Some(Box::new(Question { text, schema })), ..Self::permanent(message) }
     }
 
     /// A failure that may not occur again.

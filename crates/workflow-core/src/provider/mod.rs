@@ -10,8 +10,8 @@ mod reply;
 mod request;
 
 pub use checkup::Checkup;
-pub use context::{CallContext, CallHost, SessionLost};
-pub use error::ProviderError;
+pub use context::{CallContext, CallHost, GivenAnswer, SessionLost};
+pub use error::{ProviderError, Question};
 pub use reply::Reply;
 pub use request::{CallId, CallRequest, Origin, Workspace};
 

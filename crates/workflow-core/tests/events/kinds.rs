@@ -278,6 +278,7 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
             EventBody::AttemptInterrupted {
                 path: path(),
                 attempt: 2,
+                usage: None,
                 ran_until: Some(Timestamp::UNIX_EPOCH),
                 retry_at: None,
             },
@@ -287,7 +288,13 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
             ),
         ),
         (
-            EventBody::AttemptInterrupted { path: path(), attempt: 2, ran_until: None, retry_at: None },
+            EventBody::AttemptInterrupted {
+                path: path(),
+                attempt: 2,
+                usage: None,
+                ran_until: None,
+                retry_at: None,
+            },
             r#""type":"attempt_interrupted","data":{"path":"2/test[1]/run","attempt":2}"#,
         ),
         (

@@ -81,11 +81,11 @@ impl<'e> Driver<'e> {
         let (began, span) = (self.decided, spans::node(&self.stage, &path, attempt, name));
         match call {
             // A request is large, and is moved once less here.
-            Ok(machine::Call { request, timeout, over_budget, idle_timeout }) => {
+            Ok(machine::Call { request, timeout, over_budget, idle_timeout, answers }) => {
                 let patience = Patience { timeout, over_budget, idle_timeout, timer: &*self.engine.timer };
                 let grace = call::needs_grace(admission.provider).then_some(self.engine.stop_grace);
                 let io = Arc::new(CallIo::new(self.io.clone(), attempt, grace));
-                self.underway.call(Call::begin(request, admission, io, patience, (began, span)));
+                self.underway.call(Call::begin(request, answers, admission, io, patience, (began, span)));
             }
             Err(failure) => {
                 let result = Box::new(Err(self.not_made(failure, &secrets)));

@@ -11,7 +11,9 @@ use futures::future::{BoxFuture, Either, select};
 use tracing::{Instrument as _, Span, error, warn};
 use workflow_core::failure::{Failure, FailureClass};
 use workflow_core::ids::NodePath;
-use workflow_core::provider::{CallContext, CallId, CallRequest, Provider, ProviderError, Reply};
+use workflow_core::provider::{
+    CallContext, CallId, CallRequest, GivenAnswer, Provider, ProviderError, Reply,
+};
 use workflow_core::stop::{Stop, StopSignal};
 
 use super::output::CallIo;
@@ -58,6 +60,7 @@ impl<'e> Call<'e> {
     #[inline]
     pub(super) fn begin(
         request: CallRequest,
+        answers: Arc<[GivenAnswer]>,
         admission: Admission<'e>,
         io: Arc<CallIo>,
         patience: Patience<'e>,
@@ -65,7 +68,8 @@ impl<'e> Call<'e> {
     ) -> Self {
         let Admission { provider, place } = admission;
         let path = request.id.path.clone();
-        let context = CallContext::new(request.id.clone(), StopSignal::of(io.clone()), io.clone());
+        let context = CallContext::new(request.id.clone(), StopSignal::of(io.clone()), io.clone())
+            .with_answers(answers);
         let mut future = caught(|| provider.call(request, context))
             .unwrap_or_else(|panic| after_panic(provider, io.id(&path), io.secrets().text(panic)));
         if patience.timeout.is_some() || patience.idle_timeout.is_some() {

@@ -7,6 +7,7 @@ use futures::channel::mpsc::UnboundedSender;
 use serde_json::Value;
 use workflow_core::provider::{CallContext, CallRequest, ProviderError, Reply};
 
+use super::asking::{self, CHOICES, Persons};
 use super::options::AcpOptions;
 use super::provider::Settings;
 use super::session::{Session, Task};
@@ -49,12 +50,16 @@ impl Settings {
             return Err(ProviderError::permanent(message));
         }
         let zone = zone(&environment);
+        let answers = context.answers().clone();
+        let mut prompt = prompt::of(request, SchemaBy::Prompt);
+        asking::told(&mut prompt, &answers);
         let mut session = Session::new(Task {
             options: &options,
-            prompt: prompt::of(request, SchemaBy::Prompt),
+            prompt,
             directory: &directory,
             session: request.session.as_deref(),
             cost_before: request.session_usage.as_ref().and_then(|usage| usage.cost_usd),
+            persons: Persons::new(&answers, &redactors),
         });
         let input = Arc::new(Input::default());
         input.say(&session.take_out());
@@ -96,7 +101,11 @@ impl Settings {
                 Stream::Stderr => stderr.push(bytes),
             }
             has_said_all |= session.is_done() && !control.was_silent();
-            has_said_all.then_some(FAREWELL)
+            match session.question() {
+                // The agent ends the prompt by itself, or is stopped.
+                Some(_) if !has_said_all => Some(self.grace),
+                _ => has_said_all.then_some(FAREWELL),
+            }
         });
         records.finish(|record| take(&mut session, &mut unknown, record, &mut say));
         unknown.notice().into_iter().for_each(|notice| say(Said::Log(notice)));
@@ -111,10 +120,15 @@ impl Settings {
             Ok(outcome) => outcome.usage,
             Err(trouble) => trouble.usage,
         };
+        let question = session.question().map(str::to_owned);
         let result = match ended.map_err(|error| not_run(&name, &error, &failed))? {
             Ended::Stopped => {
                 let usage = used(session, &end);
                 Err(ProviderError { usage, ..ProviderError::cancelled() })
+            }
+            _ if question.is_some() => {
+                let (usage, question) = (used(session, &end), question.unwrap_or_default());
+                Err(ProviderError { usage, ..ProviderError::asks(question, &CHOICES) })
             }
             Ended::Silent if !has_said_all => {
                 let usage = used(session, &end);

@@ -2,6 +2,7 @@
 //!
 //! `session`: the conversation, without any I/O. `call`: the program that it is held with.
 
+mod asking;
 mod builder;
 mod call;
 mod options;

@@ -25,6 +25,10 @@ pub(super) struct AcpOptions {
     /// What it may not do, in the same form. It counts more than `allow`.
     #[serde(default)]
     pub(super) deny: Vec<Rule>,
+    /// What a person decides that neither `allow` nor `deny` does, in the same form: the run waits for the answer. Only for
+    /// agents that can continue a session.
+    #[serde(default)]
+    pub(super) ask: Vec<Rule>,
 }
 
 impl AcpOptions {
@@ -44,6 +48,11 @@ impl AcpOptions {
             return Err(format!("`command` is empty: {COMMAND}"));
         }
         Ok(read)
+    }
+
+    /// `deny`, `allow` and `ask`: each counts more than those behind it.
+    pub(super) fn rules(&self) -> [&[Rule]; 3] {
+        [&self.deny, &self.allow, &self.ask]
     }
 
     /// Checks options in which a `${…}` may still stand for an unknown value.
@@ -96,7 +105,7 @@ mod tests {
             ),
             (
                 json!({ "command": ["a"], "permissions": [] }),
-                "unknown option `permissions`, expected one of `command`, `mode`, `allow`, `deny`",
+                "unknown option `permissions`, expected one of `command`, `mode`, `allow`, `deny`, `ask`",
             ),
         ] {
             assert_eq!(AcpOptions::check(&options).unwrap_err(), message, "{options}");

@@ -17,6 +17,15 @@ pub(super) struct Rule {
     title: Option<String>,
 }
 
+/// What the rules of a definition say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Allow,
+    Deny,
+    /// A person decides.
+    Ask,
+}
+
 /// The answer to a request of an agent.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Decision<'r> {
@@ -69,16 +78,22 @@ impl Rule {
     }
 }
 
-/// Decides on a request, which has `options`, for a tool of a kind.
-pub(super) fn decide<'r>(
-    allow: &[Rule],
-    deny: &[Rule],
-    kind: &str,
-    title: &str,
-    options: &'r Value,
-) -> Decision<'r> {
+/// What the rules say about a tool of a kind.
+pub(super) fn verdict([deny, allow, ask]: [&[Rule]; 3], kind: &str, title: &str) -> Verdict {
     let fits = |rules: &[Rule]| rules.iter().any(|rule| rule.fits(kind, title));
-    let is_allowed = fits(allow) && !fits(deny);
+    if fits(deny) {
+        Verdict::Deny
+    } else if fits(allow) {
+        Verdict::Allow
+    } else if fits(ask) {
+        Verdict::Ask
+    } else {
+        Verdict::Deny
+    }
+}
+
+/// The answer to a request, which has `options`.
+pub(super) fn decide(is_allowed: bool, options: &Value) -> Decision<'_> {
     let option = |kind: &str| {
         let mut options = options.as_array()?.iter();
         let found = options.find(|option| text(option, "kind") == kind)?;
@@ -113,6 +128,10 @@ mod tests {
 
     use super::*;
 
+    fn rules(texts: &[&str]) -> Vec<Rule> {
+        serde_json::from_value(json!(texts)).unwrap()
+    }
+
     #[test]
     fn patterns_match_whole_titles() {
         for (pattern, title, fits) in [
@@ -139,7 +158,6 @@ mod tests {
             { "optionId": "no", "kind": "reject_once" },
         ]);
         let only_yes = json!([{ "optionId": "always", "kind": "allow_always" }]);
-        let rules = |texts: &[&str]| -> Vec<Rule> { serde_json::from_value(json!(texts)).unwrap() };
         for (allow, deny, kind, title, options, decision) in [
             (&[][..], &[][..], "edit", "Edit a", &options, Decision::Denied("no")),
             (&["edit"], &[], "edit", "Edit a", &options, Decision::Allowed("once")),
@@ -150,7 +168,22 @@ mod tests {
             (&[], &[], "execute", "ls", &only_yes, Decision::Cancelled),
             (&["*"], &[], "execute", "ls", &Value::Null, Decision::Cancelled),
         ] {
-            assert_eq!(decide(&rules(allow), &rules(deny), kind, title, options), decision);
+            let rules = [&*rules(deny), &rules(allow), &[]];
+            let is_allowed = verdict(rules, kind, title) == Verdict::Allow;
+            assert_eq!(decide(is_allowed, options), decision);
+        }
+    }
+
+    #[test]
+    fn a_person_is_asked_what_the_other_rules_leave_open() {
+        let (deny, allow, ask) = (rules(&["execute(rm*)"]), rules(&["read"]), rules(&["execute", "read"]));
+        for (kind, title, expected) in [
+            ("read", "a.rs", Verdict::Allow),
+            ("execute", "rm -rf /", Verdict::Deny),
+            ("execute", "ls", Verdict::Ask),
+            ("edit", "a.rs", Verdict::Deny),
+        ] {
+            assert_eq!(verdict([&deny, &allow, &ask], kind, title), expected, "{kind} {title}");
         }
     }
 }

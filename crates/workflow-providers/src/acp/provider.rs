@@ -35,8 +35,9 @@ const PROTOCOL: &str = "1.0";
 /// Text, thoughts, tools and plans become output as the agent tells them. Its last text is the output of the node; a schema of
 /// the output is told in the prompt.
 ///
-/// What the agent asks to be allowed is decided by the rules of the definition: `deny` before `allow`, and nothing is
-/// allowed without a rule. No person is asked, since a call cannot wait for one. The client offers neither files nor
+/// What the agent asks to be allowed is decided by the rules of the definition: `deny` before `allow`, then `ask`, and nothing
+/// is allowed without a rule. What `ask` names is decided by a person: the prompt is cancelled and the program ends, the run
+/// waits, and with the answer the session is continued. The client offers neither files nor
 /// terminals of its own: agents have theirs.
 ///
 /// `session: continue` resumes or loads the session, where the agent can. A call that is told to stop cancels the prompt by the

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use workflow_core::provider::CallRequest;
 
+use super::asking::Persons;
 use super::call::take;
 use super::options::AcpOptions;
 use super::session::{Session, Task};
@@ -24,6 +25,7 @@ pub(crate) fn read(
         directory: Path::new("/"),
         session: request.session.as_deref(),
         cost_before: None,
+        persons: Persons::new(&[], &[]),
     };
     let (mut session, mut records, mut unknown) =
         (Session::new(task), Records::default(), Unknown::default());

@@ -6,8 +6,9 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 use workflow_core::usage::Usage;
 
+use super::asking::Persons;
 use super::options::AcpOptions;
-use super::permission::{Decision, decide};
+use super::permission::{Decision, Verdict, decide, verdict};
 use super::rpc;
 use crate::agent::cli::{End, Outcome, Said, Trouble, number, text};
 use crate::failure::Reason;
@@ -40,6 +41,7 @@ pub(super) struct Task<'c> {
     /// The session to continue, and what it has cost so far.
     pub(super) session: Option<&'c str>,
     pub(super) cost_before: Option<f64>,
+    pub(super) persons: Persons<'c>,
 }
 
 /// Where the conversation is.
@@ -79,6 +81,8 @@ pub(super) struct Session<'c> {
     message: Option<String>,
     titles: HashMap<String, (String, String)>,
     denied: Vec<Value>,
+    /// What a person is asked: the prompt is cancelled for it.
+    question: Option<String>,
     usage: Usage,
     stop_reason: Option<String>,
     trouble: Option<Trouble>,
@@ -103,6 +107,7 @@ impl<'c> Session<'c> {
             message: None,
             titles: HashMap::new(),
             denied: Vec::new(),
+            question: None,
             usage: Usage::default(),
             stop_reason: None,
             trouble: None,
@@ -131,6 +136,11 @@ impl<'c> Session<'c> {
     pub(super) fn cancel(&self) -> Option<Vec<u8>> {
         let id = self.id.as_ref().filter(|_| self.phase == Phase::Prompt)?;
         Some(rpc::notification("session/cancel", &json!({ "sessionId": id })))
+    }
+
+    /// What a person has to decide before the agent can continue.
+    pub(super) fn question(&self) -> Option<&str> {
+        self.question.as_deref()
     }
 
     /// Reads a message of the agent; returns whether its kind is known.
@@ -295,23 +305,50 @@ impl<'c> Session<'c> {
         let title = told("title").or(known.map(|known| &*known.0)).unwrap_or("a tool").to_owned();
         let kind = told("kind").or(known.map(|known| &*known.1)).unwrap_or("other").to_owned();
         let options = params.get("options").unwrap_or(&Value::Null);
-        let AcpOptions { allow, deny, .. } = self.task.options;
-        let decision = decide(allow, deny, &kind, &title, options);
+        let cancelled = json!({ "outcome": "cancelled" });
+        // It is not asked for in vain: the call is over.
+        if self.is_done() || self.question.is_some() {
+            return self.out.extend(rpc::result(id, &json!({ "outcome": cancelled })));
+        }
+        let is_allowed = match verdict(self.task.options.rules(), &kind, &title) {
+            Verdict::Allow => true,
+            Verdict::Deny => false,
+            Verdict::Ask => {
+                let Some(is_allowed) = self.asked(&title, &kind, call) else {
+                    self.out.extend(self.cancel().unwrap_or_default());
+                    return self.out.extend(rpc::result(id, &json!({ "outcome": cancelled })));
+                };
+                is_allowed
+            }
+        };
+        let decision = decide(is_allowed, options);
         let outcome = match decision {
-            // It is not asked for in vain: the call is over.
-            _ if self.is_done() => json!({ "outcome": "cancelled" }),
             Decision::Allowed(option) | Decision::Denied(option) => {
                 json!({ "outcome": "selected", "optionId": option })
             }
-            Decision::Cancelled => json!({ "outcome": "cancelled" }),
+            Decision::Cancelled => cancelled,
         };
         if !matches!(decision, Decision::Allowed(_)) {
-            say(Said::Log(format!("not allowed: {title} ({kind}); `allow` under `with` has no rule for it")));
+            say(Said::Log(format!("not allowed: {title} ({kind})")));
             if self.denied.len() < MOST {
                 self.denied.push(json!({ "kind": kind, "title": title }));
             }
         }
         self.out.extend(rpc::result(id, &json!({ "outcome": outcome })));
+    }
+
+    /// What a person has decided on a request. `None` if a person is asked, which is possible for a prompt of a session that a
+    /// later call can continue.
+    fn asked(&mut self, title: &str, kind: &str, call: &Value) -> Option<bool> {
+        let Some(question) = self.task.persons.question(title, kind, call) else { return Some(false) };
+        if let Some(is_allowed) = self.task.persons.decided(&question) {
+            return Some(is_allowed);
+        }
+        if self.phase != Phase::Prompt || self.continues.is_none() {
+            return Some(false);
+        }
+        self.question = Some(question);
+        None
     }
 
     /// What happens in the session. What a session repeats while it is loaded is not shown again.

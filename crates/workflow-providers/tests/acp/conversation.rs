@@ -106,10 +106,14 @@ fn a_session_is_resumed_or_loaded_and_what_it_repeats_is_not_shown() {
 
 #[test]
 fn what_a_session_repeats_after_it_was_loaded_is_not_part_of_the_answer() {
-    let agent = Agent::new(&[says("Hello again."), json!({ "id": 5, "result": { "stopReason": "end_turn" } })])
-        .answers("open", &[says("First."), opened()])
-        .answers("ready1", &[says("Second."), tool("t", "ls"), says("Third."), unknown(3)])
-        .answers("ready2", &[update(&json!({ "sessionUpdate": "available_commands_update" })), unknown(4)]);
+    let agent =
+        Agent::new(&[says("Hello again."), json!({ "id": 5, "result": { "stopReason": "end_turn" } })])
+            .answers("open", &[says("First."), opened()])
+            .answers("ready1", &[says("Second."), tool("t", "ls"), says("Third."), unknown(3)])
+            .answers(
+                "ready2",
+                &[update(&json!({ "sessionUpdate": "available_commands_update" })), unknown(4)],
+            );
     let mut request = agent.request(&json!({}));
     request.session = Some("s-1".to_owned());
     let (reply, said) = agent.call(request);
@@ -124,7 +128,9 @@ fn what_a_session_repeats_after_it_was_loaded_is_not_part_of_the_answer() {
 #[test]
 fn a_notice_of_the_program_is_not_part_of_the_models_message() {
     let of = |message: &str, text: &str| {
-        update(&json!({ "sessionUpdate": "agent_message_chunk", "messageId": message, "content": { "type": "text", "text": text } }))
+        update(
+            &json!({ "sessionUpdate": "agent_message_chunk", "messageId": message, "content": { "type": "text", "text": text } }),
+        )
     };
     let agent = Agent::new(&[
         says("Warning: the model is new. "),
@@ -141,11 +147,15 @@ fn a_notice_of_the_program_is_not_part_of_the_models_message() {
 
 #[test]
 fn a_tool_is_shown_by_the_last_title_that_it_was_given() {
-    let named = update(
-        &json!({ "sessionUpdate": "tool_call_update", "toolCallId": "t", "title": "cargo test" }),
-    );
-    let agent =
-        Agent::new(&[tool("t", "Terminal"), named, tool_ended("t", "completed"), says("Done."), ends("end_turn")]);
+    let named =
+        update(&json!({ "sessionUpdate": "tool_call_update", "toolCallId": "t", "title": "cargo test" }));
+    let agent = Agent::new(&[
+        tool("t", "Terminal"),
+        named,
+        tool_ended("t", "completed"),
+        says("Done."),
+        ends("end_turn"),
+    ]);
     let (reply, said) = agent.run(&json!({}));
     reply.unwrap();
     assert_eq!(said.of(OutputKind::Tool), ["Terminal", "cargo test: completed"]);
@@ -155,8 +165,14 @@ fn a_tool_is_shown_by_the_last_title_that_it_was_given() {
 fn tokens_are_read_where_agents_tell_them() {
     for (told, tokens) in [
         (json!({ "usage": { "inputTokens": 14, "cachedReadTokens": 5, "outputTokens": 7 } }), (19, 7)),
-        (json!({ "_meta": { "quota": { "token_count": { "input_tokens": 19, "output_tokens": 7 } } } }), (19, 7)),
-        (json!({ "_meta": { "usage": { "inputTokens": 19, "outputTokens": 7, "cachedReadTokens": 5 } } }), (19, 7)),
+        (
+            json!({ "_meta": { "quota": { "token_count": { "input_tokens": 19, "output_tokens": 7 } } } }),
+            (19, 7),
+        ),
+        (
+            json!({ "_meta": { "usage": { "inputTokens": 19, "outputTokens": 7, "cachedReadTokens": 5 } } }),
+            (19, 7),
+        ),
     ] {
         let mut result = told;
         result["stopReason"] = "end_turn".into();

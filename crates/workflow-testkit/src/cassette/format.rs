@@ -9,7 +9,7 @@ use serde_json::Value;
 use workflow_core::data::Data;
 use workflow_core::failure::Failure;
 use workflow_core::output::OutputKind;
-use workflow_core::provider::CallRequest;
+use workflow_core::provider::{CallRequest, Question};
 use workflow_core::usage::Usage;
 
 /// The format that is written, and the only one that is read.
@@ -163,6 +163,9 @@ pub(super) enum Recorded {
         /// The output before it failed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         output: Option<Data>,
+        /// What a person has to decide.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        question: Option<Box<Question>>,
     },
     /// It was told to stop, and stopped.
     Stopped {

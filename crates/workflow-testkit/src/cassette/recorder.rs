@@ -79,9 +79,11 @@ impl<P: Provider> Provider for Recorder<P> {
             let context = context.clone();
             Arc::new(move || context.now())
         });
+        let answers = context.answers().clone();
         let (began, said) = (clock(), Mutex::default());
         let listener = Arc::new(Listener { context, said, began, clock: clock.clone() });
-        let result = self.provider.call(request, CallContext::new(id, stop.clone(), listener.clone())).await;
+        let own = CallContext::new(id, stop.clone(), listener.clone()).with_answers(answers);
+        let result = self.provider.call(request, own).await;
         let result_at = clock();
         let said = std::mem::take(&mut *listener.said.lock().unwrap());
         let took = milliseconds(listener.began, result_at);
@@ -132,10 +134,10 @@ fn recorded(result: &Result<Reply, ProviderError>, at: Timestamp, is_stopped: bo
         {
             Recorded::Stopped { usage }
         }
-        Err(ProviderError { failure, until, retry_after, usage, output }) => {
+        Err(ProviderError { failure, until, retry_after, usage, output, question }) => {
             let until = until.map(|until| until.as_millisecond().saturating_sub(at.as_millisecond()));
             let after = retry_after.map(|time| i64::try_from(time.as_millis()).unwrap_or(i64::MAX));
-            Recorded::Error { failure: *failure, retry_after: until.or(after), usage, output }
+            Recorded::Error { failure: *failure, retry_after: until.or(after), usage, output, question }
         }
     }
 }

@@ -49,7 +49,10 @@ pub(super) fn hide(redactor: &Redactor, call: &mut Call) {
                 redactor.value(details);
             }
         }
-        Recorded::Error { failure, output, .. } => {
+        Recorded::Error { failure, output, question, .. } => {
+            if let Some(question) = question {
+                redactor.text(&mut question.text);
+            }
             if let Some(output) = output {
                 data(redactor, output);
             }

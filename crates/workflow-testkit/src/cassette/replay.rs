@@ -199,9 +199,16 @@ impl Provider for Cassette {
             Recorded::Reply { output, usage, session, details } => {
                 Ok(Reply { output, usage, session, details })
             }
-            Recorded::Error { failure, retry_after, usage, output } => {
+            Recorded::Error { failure, retry_after, usage, output, question } => {
                 let until = retry_after.map(|time| self.after(time, &context));
-                Err(ProviderError { failure: Box::new(failure), until, usage, retry_after: None, output })
+                Err(ProviderError {
+                    failure: Box::new(failure),
+                    until,
+                    usage,
+                    retry_after: None,
+                    output,
+                    question,
+                })
             }
             Recorded::Stopped { usage } => {
                 context.stop().wait(Stop::Gracefully).await;

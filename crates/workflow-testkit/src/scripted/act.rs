@@ -8,7 +8,7 @@ use serde_json::Value;
 use workflow_core::data::Data;
 use workflow_core::failure::FailureClass;
 use workflow_core::output::OutputKind;
-use workflow_core::provider::{CallContext, ProviderError, Reply};
+use workflow_core::provider::{CallContext, ProviderError, Question, Reply};
 use workflow_core::stop::Stop;
 use workflow_core::usage::Usage;
 
@@ -24,6 +24,7 @@ pub struct Act {
     gave: Option<Data>,
     usage: Option<Usage>,
     details: Option<Value>,
+    asks: Option<Question>,
     stops: Stops,
 }
 
@@ -55,6 +56,7 @@ impl Act {
             gave: None,
             usage: None,
             details: None,
+            asks: None,
             stops: Stops::AtOnce,
         }
     }
@@ -139,6 +141,13 @@ impl Act {
         Self { details: Some(details), ..self }
     }
 
+    /// Stops to ask a person, unless an earlier attempt has asked the same and was answered.
+    #[must_use]
+    pub fn asks(self, question: impl Into<String>, choices: &[&str]) -> Self {
+        let asks = ProviderError::asks(question, choices).question.map(|question| *question);
+        Self { asks, ..self }
+    }
+
     /// Takes this long to stop after it was told to, unless it is told to stop at once.
     #[must_use]
     pub fn stops_after(self, time: Duration) -> Self {
@@ -197,6 +206,16 @@ impl Act {
     }
 
     fn end(&self, context: &CallContext) -> Result<Reply, ProviderError> {
+        let is_answered =
+            |asks: &&Question| context.answers().iter().any(|given| *given.question == asks.text);
+        if let Some(question) = self.asks.as_ref().filter(|asks| !is_answered(asks)) {
+            let question = Some(Box::new(question.clone()));
+            return Err(ProviderError {
+                question,
+                usage: self.usage.clone(),
+                ..ProviderError::asks("", &[])
+            });
+        }
         match &self.end {
             End::Hang => Ok(Reply::default()),
             End::Reply(output) => Ok(Reply {

@@ -145,7 +145,7 @@ fn each_message_parks_or_fails_and_is_shown_with_what_to_do() {
         assert!(shown.contains(says), "{agent} {message}: {shown}");
         assert!(!shown.contains("4102444800"), "{shown}");
         assert_eq!(failed["data"]["parked"] == true, waits, "{failed}");
-        // A time that nobody told is shown as a guess wherever it is shown.
+        // A time that the service did not tell is shown as a guess wherever it is shown.
         let is_guess = says == "is a guess";
         assert_eq!(listed.contains("(a guess)"), is_guess, "{listed}");
         assert_eq!(shown.contains("(a guess)"), is_guess, "{shown}");

@@ -28,6 +28,7 @@ mod older;
 mod outages;
 mod output;
 mod pages;
+mod permissions;
 mod postgres;
 mod private;
 mod readme;

@@ -16,9 +16,10 @@ use crate::machine::request::scope::{RunScope, unresolved};
 use crate::machine::state::question::{Ask, Response, rejected};
 use crate::machine::state::{Broken, session};
 use crate::plan::{AskPlan, CallPlan, NodeKind, StagePlan, Work};
-use crate::provider::Reply;
+use crate::provider::{Question, Reply};
 use crate::status::{StageStatus, WaitReason};
 use crate::store::Answer;
+use crate::usage::Usage;
 
 /// A call that may be what crashes its process is not made more often than this in a row without asking a
 /// person. As many as what queues of jobs allow (3 to 6): enough for a machine that is restarted a few times
@@ -126,6 +127,25 @@ impl<'a> Step<'a> {
         self.emit(EventBody::NodeAsked { path, reason, question: question.into(), schema: None })
     }
 
+    /// Asks what a call wants to know, which has stopped for it.
+    pub(super) fn ask_for_call(
+        &mut self,
+        path: NodePath,
+        attempt: u32,
+        Question { text, schema }: Question,
+        usage: Option<Box<Usage>>,
+    ) -> Result<(), Broken> {
+        self.emit(EventBody::AttemptInterrupted {
+            path: path.clone(),
+            attempt,
+            usage,
+            ran_until: self.ran_until,
+            retry_at: None,
+        })?;
+        let question = text.into();
+        self.emit(EventBody::NodeAsked { path, reason: WaitReason::Question, question, schema })
+    }
+
     /// Handles an answer.
     pub(super) fn answer(
         &mut self,
@@ -172,9 +192,11 @@ impl<'a> Step<'a> {
                 self.refused(path.clone(), rejected(comment.as_deref()))?;
                 self.go_on_from(&path)
             }
-            Response::Value(value) => self.answered_question(&path, value),
-            Response::Agreed | Response::RunsAgain { .. } if self.state.pausing => Ok(()),
-            Response::Agreed | Response::RunsAgain { .. } => {
+            Response::Value(value) if self.call(&path).is_none() => self.answered_question(&path, value),
+            Response::Agreed | Response::RunsAgain { .. } | Response::Value(_) if self.state.pausing => {
+                Ok(())
+            }
+            Response::Agreed | Response::RunsAgain { .. } | Response::Value(_) => {
                 self.ask_for_place(path.clone())?;
                 // The node may have failed, and may have been the last that its lane waited for.
                 self.go_on_from(&path)

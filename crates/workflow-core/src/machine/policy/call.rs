@@ -144,8 +144,12 @@ impl Step<'_> {
                 ran_until: self.ran_until,
             });
         }
+        let over = self.node(&path).and_then(|node| node.live.0.as_ref()?.over.clone());
+        if let Some(question) = error.question.filter(|_| over.is_none()) {
+            return self.ask_for_call(path, attempt, *question, usage);
+        }
         let mut failure = *error.failure;
-        if let Some(over) = self.node(&path).and_then(|node| node.live.0.as_ref()?.over.clone()) {
+        if let Some(over) = over {
             failure = over;
         } else if failure.class == FailureClass::Cancelled {
             failure.class = FailureClass::Transient;

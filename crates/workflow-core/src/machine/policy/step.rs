@@ -135,7 +135,13 @@ impl<'a> Step<'a> {
         let deaths = self.node(&path).map_or(0, NodeState::deaths) + u32::from(died);
         let asks = self.asks_after_interrupt(&path, deaths);
         let retry_at = if died && !asks { self.again_after_death(&path, deaths) } else { None };
-        self.emit(EventBody::AttemptInterrupted { path: path.clone(), attempt, ran_until, retry_at })?;
+        self.emit(EventBody::AttemptInterrupted {
+            path: path.clone(),
+            attempt,
+            usage: None,
+            ran_until,
+            retry_at,
+        })?;
         if asks { self.ask_for_the_outcome_of(path, deaths) } else { Ok(()) }
     }
 

@@ -30,9 +30,10 @@ use crate::ids::{NodePath, RoleId};
 use crate::machine::request::scope::{RunScope, previous_output, wrong_field};
 use crate::machine::request::secrets::Secrets;
 use crate::machine::request::text::{append, text};
+use crate::machine::state::node::NodeState;
 use crate::machine::state::{State, budget, session};
 use crate::plan::{CallPlan, Plan, Strategy};
-use crate::provider::{CallId, CallRequest, Workspace};
+use crate::provider::{CallId, CallRequest, GivenAnswer, Workspace};
 
 /// A call as it has to be made.
 #[derive(Debug)]
@@ -45,6 +46,8 @@ pub struct Call {
     pub over_budget: Option<Box<Failure>>,
     /// How long it may show no activity.
     pub idle_timeout: Option<Duration>,
+    /// What persons answered to questions of earlier attempts.
+    pub answers: Arc<[GivenAnswer]>,
 }
 
 /// Resolves the call of an attempt that has begun.
@@ -146,6 +149,11 @@ pub fn request(
         timeout,
         over_budget,
         idle_timeout: call.idle_timeout,
+        answers: node
+            .map(NodeState::answers)
+            .filter(|given| !given.is_empty())
+            .map(Arc::from)
+            .unwrap_or_default(),
     })
 }
 

@@ -9,6 +9,7 @@ use crate::data::{Data, Elements};
 use crate::failure::Failure;
 use crate::ids::RoleId;
 use crate::machine::state::derived::{Derived, ItemsWork, Live};
+use crate::provider::GivenAnswer;
 use crate::status::StageStatus;
 use crate::usage::{Spent, Usage};
 
@@ -68,6 +69,8 @@ pub(in crate::machine) struct Tried {
     /// How many attempts in a row were interrupted by the death of their driver. A result, a failure and a
     /// person's decision end the row; an orderly interruption, by a shutdown, does not count.
     pub deaths: u32,
+    /// What persons answered to questions of its calls.
+    pub answers: Vec<GivenAnswer>,
 }
 
 /// A provider's session, as a node left it last.
@@ -151,6 +154,11 @@ impl NodeState {
     /// How many attempts in a row were interrupted by the death of their driver.
     pub(in crate::machine) fn deaths(&self) -> u32 {
         self.tried.as_ref().map_or(0, |tried| tried.deaths)
+    }
+
+    /// What persons answered to questions of its calls.
+    pub(in crate::machine) fn answers(&self) -> &[GivenAnswer] {
+        self.tried.as_ref().map_or(&[], |tried| &tried.answers)
     }
 
     /// What its attempts that did not succeed have used.

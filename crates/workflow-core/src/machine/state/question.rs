@@ -20,7 +20,7 @@ pub(in crate::machine) struct Ask {
     /// When it was asked.
     pub since: Timestamp,
     place: Arc<str>,
-    question: Arc<str>,
+    pub question: Arc<str>,
     schema: Option<Data>,
 }
 

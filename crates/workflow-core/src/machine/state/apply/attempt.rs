@@ -10,6 +10,7 @@ use crate::machine::state::State;
 use crate::machine::state::node::{Session, Tried};
 use crate::machine::state::question::{Ask, Response};
 use crate::machine::state::stage::Position;
+use crate::provider::GivenAnswer;
 use crate::status::StageStatus;
 use crate::usage::Usage;
 
@@ -94,6 +95,11 @@ impl State {
         }
         match said {
             Response::Agreed => node.approved = true,
+            // A question of its call: an `ask` node makes no attempts.
+            Response::Value(answer) if node.attempt > 0 => {
+                let question = ask.question.clone();
+                node.tried.get_or_insert_default().answers.push(GivenAnswer { question, answer });
+            }
             Response::Value(value) => {
                 node.approved = true;
                 node.output = value;
