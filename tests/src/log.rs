@@ -133,6 +133,10 @@ fn describe(body: &EventBody, start: Timestamp) -> String {
             let next = next.as_ref().map(|stage| format!(", next {stage}")).unwrap_or_default();
             format!("{iteration}, done {done}{next}")
         }
+        EventBody::RunCompleted { reason: Some(reason), output, .. } => {
+            let output = output.as_ref().map(|output| format!(", with {output:?}")).unwrap_or_default();
+            format!("early: {reason}{output}")
+        }
         EventBody::RunCompleted { output: Some(output), .. } => format!("with {output:?}"),
         EventBody::RunCompleted { failed_stages, .. } if !failed_stages.is_empty() => {
             format!("failed: {failed_stages:?}")

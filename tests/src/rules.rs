@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use workflow_core::bundle::Bundle;
 use workflow_core::data::Data;
-use workflow_core::definition::{Exhausted, OnFailure, Stage, Workflow};
+use workflow_core::definition::{EndStatus, Exhausted, OnFailure, Stage, Workflow};
 use workflow_core::event::{BudgetLimit, Event, EventBody, RunCreated};
 use workflow_core::expr::{Condition, ValueTemplate};
 use workflow_core::failure::FailureClass;
@@ -113,6 +113,10 @@ struct Log<'a> {
     /// The output of the last stage in this iteration.
     last_output: Option<Value>,
     failed_stages: Vec<StageId>,
+    /// How the run ends, once a stage has ended it early.
+    ending: Option<EndStatus>,
+    /// The output that the node says that ended it.
+    own_output: Option<Value>,
     /// The open questions, by the numbers of their events.
     asks: BTreeMap<u64, Ask>,
     /// A person's answer about the next stage.
@@ -212,6 +216,8 @@ impl<'a> Log<'a> {
             stages: Map::new(),
             last_output: None,
             failed_stages: Vec::new(),
+            ending: None,
+            own_output: None,
             asks: BTreeMap::new(),
             said: Said::Nothing,
             waiting: None,
@@ -229,6 +235,18 @@ impl<'a> Log<'a> {
     }
 
     fn take(&mut self, body: &'a EventBody) -> Checked {
+        let is_next = matches!(
+            body,
+            EventBody::StageStarted { .. }
+                | EventBody::StageSkipped { .. }
+                | EventBody::StageAsked { .. }
+                | EventBody::IterationEnded { .. }
+                | EventBody::RunCompleted { .. }
+                | EventBody::RunFailed { .. }
+        );
+        if is_next && self.reading.expressions {
+            self.look_for_end();
+        }
         match body {
             EventBody::RunCreated(_) => rule(self.now != Timestamp::MIN && !self.started, "created once"),
             EventBody::RunStarted => {
@@ -263,21 +281,28 @@ impl<'a> Log<'a> {
             EventBody::IterationEnded { iteration, done, next } => {
                 self.end_iteration(*iteration, *done, next.as_ref())
             }
-            EventBody::RunCompleted { failed_stages, output } => {
+            EventBody::RunCompleted { failed_stages, output, reason } => {
                 rule(*failed_stages == self.failed_stages, "a completed run names the stages that failed")?;
+                if !self.reading.expressions {
+                    self.ending = reason.as_ref().map(|_| EndStatus::Completed);
+                }
                 let exhausted_completes = || {
                     let repeat = self.workflow.repeat.as_ref();
                     repeat.is_some_and(|repeat| repeat.on_exhausted == Exhausted::Complete)
                 };
                 let over = match self.position {
-                    Position::AfterLast => self.workflow.repeat.is_none(),
+                    Position::AfterLast => self.workflow.repeat.is_none() || self.ending.is_some(),
                     Position::AfterIteration { done } => done || exhausted_completes(),
                     _ => false,
                 };
                 rule(over && !self.cancelling, "a run completes after its last stage")?;
-                if self.reading.expressions {
+                rule(self.ending.is_some() == reason.is_some(), "a run that ends early says why")?;
+                rule(self.ending != Some(EndStatus::Failed), "a run that a node ends as failed fails")?;
+                if self.reading.expressions && self.own_output.is_none() {
                     let expected = self.output().transpose()?;
                     rule(output.as_ref().map(Data::value) == expected, "the definition says the output")?;
+                } else if let Some(own) = &self.own_output {
+                    rule(output.as_ref().map(Data::value).as_ref() == Some(own), "a node says the output")?;
                 }
                 self.end("completed")
             }
@@ -285,7 +310,12 @@ impl<'a> Log<'a> {
                 let exhausted = error.class == FailureClass::LoopExhausted;
                 let failed = match self.position {
                     Position::Failing(_) => !exhausted,
-                    Position::AfterLast => matches!(self.output(), Some(Err(_))),
+                    Position::AfterLast => {
+                        let is_known = self.reading.expressions;
+                        !is_known
+                            || self.ending == Some(EndStatus::Failed)
+                            || matches!(self.output(), Some(Err(_)))
+                    }
                     Position::AfterIteration { done } => {
                         (exhausted && !done) || matches!(self.output(), Some(Err(_)))
                     }
@@ -372,6 +402,7 @@ impl<'a> Log<'a> {
             json!({ "vars": self.vars, "stages": self.stages, "nodes": {}, "iteration": iteration });
         let when = self.stage(stage).when.as_ref();
         let wanted = when.is_none_or(|when| Condition::parse(when).unwrap().eval(&document));
+        let wanted = wanted && self.ending.is_none();
         self.told(wanted == runs, "a stage is skipped when its `when` is false, and only then")
     }
 

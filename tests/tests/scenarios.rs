@@ -60,6 +60,9 @@ scenarios! {
     cancel
     committee
     continues
+    end_node
+    end_node_fails
+    end_when
     exhausted
     exhausted_completes
     export_beyond_repair
@@ -118,6 +121,7 @@ scenarios! {
     output_fails
     pause_and_resume
     pause_during_a_retry
+    prompt_template
     queue
     race
     race_lost

@@ -663,6 +663,10 @@ export type EventBody =
          * Its output, where the definition says what it is; absent: that of the last stage that was not skipped.
          */
         output?: unknown;
+        /**
+         * Why it ended before its last stage; absent where it did not.
+         */
+        reason?: string | null;
       };
     }
   | {
@@ -742,6 +746,14 @@ export type RerunPoint =
       stage: string;
     };
 /**
+ * The JSON Schema that an output has to follow.
+ */
+export type SchemaSource =
+  | string
+  | {
+      [k: string]: unknown;
+    };
+/**
  * How an attempt ended.
  */
 export type AttemptOutcome = "running" | "succeeded" | "failed" | "cancelled" | "interrupted";
@@ -798,11 +810,18 @@ export type GraphNode = {
   | (SetNode & {
       type: "set";
     })
+  | (EndNode & {
+      type: "end";
+    })
 );
 /**
  * One name, or a list of names.
  */
 export type NamesForm = string | string[];
+/**
+ * The grammar of a prompt that is not a text with `${…}`.
+ */
+export type PromptTemplate = "handlebars";
 /**
  * What a provider's text is taken for.
  */
@@ -820,6 +839,10 @@ export type OnInterrupt = "rerun" | "ask";
  * How several providers of a stage work.
  */
 export type Mode = "sequential" | "parallel";
+/**
+ * How a node ends a run.
+ */
+export type EndStatus = "completed" | "failed";
 /**
  * The SHA-256 of a bundle's JSON, in lower-case hexadecimal.
  */
@@ -995,6 +1018,9 @@ export type Node =
     })
   | (SetNode & {
       type: "set";
+    })
+  | (EndNode & {
+      type: "end";
     });
 /**
  * When a stage with parallel providers succeeds.
@@ -2438,7 +2464,7 @@ export interface PlannedNode {
    */
   id: string;
   /**
-   * The type: `run`, `foreach`, `reduce`, `branch`, `export`, `ask`, `set`.
+   * The type: `run`, `foreach`, `reduce`, `branch`, `export`, `ask`, `set`, `end`.
    */
   type: string;
   /**
@@ -2763,6 +2789,10 @@ export interface RunView {
    * not skipped.
    */
   output?: unknown;
+  /**
+   * Why it completed before its last stage; absent where it did not.
+   */
+  reason?: string | null;
 }
 /**
  * Why a run does not continue by itself.
@@ -4944,9 +4974,9 @@ export interface AskNode {
    */
   choices?: unknown[];
   /**
-   * The JSON Schema file that the answer has to follow.
+   * The JSON Schema that the answer has to follow: the name of a file, or the schema itself.
    */
-  outputSchema?: string | null;
+  outputSchema?: SchemaSource | null;
   /**
    * A condition; when it is false the node is skipped.
    */
@@ -5059,6 +5089,10 @@ export interface RunNode {
    */
   prompt?: string | null;
   /**
+   * The grammar of the prompt; default: a text with `${…}`, or the stage's where the prompt is the stage's.
+   */
+  template?: PromptTemplate | null;
+  /**
    * What follows the prompt. A text of the form of an id names a node, whose output is meant.
    */
   inputs?: unknown[];
@@ -5077,9 +5111,9 @@ export interface RunNode {
    */
   output?: OutputFormat | null;
   /**
-   * The JSON Schema file that the output has to follow.
+   * The JSON Schema that the output has to follow: the name of a file, or the schema itself.
    */
-  outputSchema?: string | null;
+  outputSchema?: SchemaSource | null;
   /**
    * How often a wrong output goes back to the provider, 0–10; default 2.
    */
@@ -5175,6 +5209,10 @@ export interface ReduceNode {
    */
   prompt?: string | null;
   /**
+   * The grammar of the prompt; default: a text with `${…}`, or the stage's where the prompt is the stage's.
+   */
+  template?: PromptTemplate | null;
+  /**
    * What follows the prompt. A text of the form of an id names a node, whose output is meant.
    */
   inputs?: unknown[];
@@ -5193,9 +5231,9 @@ export interface ReduceNode {
    */
   output?: OutputFormat | null;
   /**
-   * The JSON Schema file that the output has to follow.
+   * The JSON Schema that the output has to follow: the name of a file, or the schema itself.
    */
-  outputSchema?: string | null;
+  outputSchema?: SchemaSource | null;
   /**
    * How often a wrong output goes back to the provider, 0–10; default 2.
    */
@@ -5248,10 +5286,10 @@ export interface ExportNode {
    */
   from: string;
   /**
-   * The JSON Schema file that the value has to follow. Where it comes from a call that has no schema
+   * The JSON Schema that the value has to follow: the name of a file, or the schema itself. Where it comes from a call that has no schema
    * of its own, the reply has to follow it, and a wrong one goes back to the provider.
    */
-  outputSchema?: string | null;
+  outputSchema?: SchemaSource | null;
   /**
    * How often a wrong output goes back to the provider, 0–10; default 2.
    */
@@ -5269,6 +5307,27 @@ export interface SetNode {
    * Its output: a value in which `${…}` is resolved.
    */
   value: unknown;
+  /**
+   * A condition; when it is false the node is skipped.
+   */
+  when?: string | null;
+}
+/**
+ * A node that ends the run: once its stage has completed, later stages are skipped.
+ */
+export interface EndNode {
+  /**
+   * How the run ends.
+   */
+  status?: EndStatus | null;
+  /**
+   * Why it ends there.
+   */
+  reason?: string | null;
+  /**
+   * The output of the run; default: what it is otherwise.
+   */
+  output?: unknown;
   /**
    * A condition; when it is false the node is skipped.
    */
@@ -5724,6 +5783,10 @@ export interface Stage {
    */
   prompt?: string | null;
   /**
+   * The grammar of the prompt; default: a text with `${…}`.
+   */
+  template?: PromptTemplate | null;
+  /**
    * The provider's own options.
    */
   with?: {
@@ -5733,6 +5796,10 @@ export interface Stage {
    * A condition; when it is false the stage is skipped.
    */
   when?: string | null;
+  /**
+   * A condition; when it is true after the stage has completed, the run ends there, and later stages are skipped.
+   */
+  endWhen?: string | null;
   /**
    * What follows the prompt.
    */
@@ -5748,9 +5815,9 @@ export interface Stage {
    */
   output?: OutputFormat | null;
   /**
-   * The JSON Schema file that the output has to follow.
+   * The JSON Schema that the output has to follow: the name of a file, or the schema itself.
    */
-  outputSchema?: string | null;
+  outputSchema?: SchemaSource | null;
   /**
    * How often a wrong output goes back to the provider, 0–10; default 2.
    */

@@ -418,6 +418,9 @@ pub enum EventBody {
         /// Its output, where the definition says what it is; absent: that of the last stage that was not skipped.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         output: Option<Data>,
+        /// Why it ended before its last stage; absent where it did not.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<Box<str>>,
     },
     /// The run failed.
     RunFailed {

@@ -93,6 +93,9 @@ pub struct RunView {
     /// not skipped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Data>,
+    /// Why it completed before its last stage; absent where it did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// What the stages of a run read and write.

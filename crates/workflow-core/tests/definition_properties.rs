@@ -14,7 +14,7 @@ use serde_json::{Map, Number, Value, json};
 use workflow_core::definition::edit;
 use workflow_core::definition::{
     self, Budget, Diagnostic, Exhausted, Lane, LoopSpec, Mode, OnFailure, OnInterrupt, OutputFormat,
-    ParallelStrategy, Period, SessionMode, Stage, VariableType, Workflow, WorkflowInput,
+    ParallelStrategy, Period, SchemaSource, SessionMode, Stage, VariableType, Workflow, WorkflowInput,
 };
 use workflow_core::ids::StageId;
 
@@ -173,7 +173,7 @@ fn stage() -> BoxedStrategy<Stage> {
         option::of(select(&[SessionMode::New, SessionMode::Continue][..])),
         option::of(select(&[OnInterrupt::Rerun, OnInterrupt::Ask][..])),
         option::of(text()),
-        option::of("[a-z ]{1,10}(/[a-z]{1,10}){0,2}"),
+        option::of(schema()),
         option::of(select(&[OutputFormat::Text, OutputFormat::Json][..])),
         option::of(0u32..=10),
     );
@@ -206,7 +206,9 @@ fn stage() -> BoxedStrategy<Stage> {
                 min_iterations,
                 skills,
                 prompt,
+                template: None,
                 with: with.map(Map::from_iter),
+                end_when: when.map(str::to_owned),
                 when: when.map(str::to_owned),
                 inputs,
                 set: set.into_iter().collect(),
@@ -224,6 +226,26 @@ fn stage() -> BoxedStrategy<Stage> {
             }
         })
         .boxed()
+}
+
+/// A schema file, or a schema.
+fn schema() -> impl Strategy<Value = SchemaSource> {
+    let inline = btree_map(text(), value(), 0..3).prop_map(|members| {
+        SchemaSource::Inline(members.into_iter().map(|(name, value)| (name, plain(value))).collect())
+    });
+    prop_oneof!["[a-z ]{1,10}(/[a-z]{1,10}){0,2}".prop_map(SchemaSource::File), inline]
+}
+
+/// A value without numbers: what reads schemas keeps only those of 64 bits.
+fn plain(value: Value) -> Value {
+    match value {
+        Value::Number(_) => Value::Null,
+        Value::Array(items) => items.into_iter().map(plain).collect(),
+        Value::Object(members) => {
+            members.into_iter().map(|(name, value)| (name, plain(value))).collect::<Map<_, _>>().into()
+        }
+        other => other,
+    }
 }
 
 /// An input, with a default of its type or none.

@@ -55,7 +55,7 @@ pub struct PlannedLane {
 pub struct PlannedNode {
     /// The id.
     pub id: String,
-    /// The type: `run`, `foreach`, `reduce`, `branch`, `export`, `ask`, `set`.
+    /// The type: `run`, `foreach`, `reduce`, `branch`, `export`, `ask`, `set`, `end`.
     #[serde(rename = "type")]
     pub kind: String,
     /// How a `reduce` makes one value of several.
@@ -99,6 +99,7 @@ fn type_of(node: &Node) -> &'static str {
         Node::Export(_) => "export",
         Node::Ask(_) => "ask",
         Node::Set(_) => "set",
+        Node::End(_) => "end",
     }
 }
 

@@ -42,10 +42,15 @@ pub fn generate(seed: u64) -> Case {
     defaults(seed, &mut workflow);
     output(seed, count, &mut workflow);
     orders(seed, &mut profiles);
+    ends(seed, count, &mut workflow, &mut profiles);
+    let schemas = schemas();
+    let stages = workflow["stages"].as_object_mut().unwrap().values_mut();
+    let inline = &mut Chance::of(seed, "inline schemas");
+    stages.chain(profiles.values_mut()).for_each(|part| inline_schemas(inline, part, &schemas));
     let workflow: Workflow = serde_json::from_value(workflow).unwrap();
     let workflow = definition::resolve(&workflow, &Defaults::default()).unwrap();
     let profiles = serde_json::from_value(profiles.into()).unwrap();
-    let bundle = Bundle { profiles, schemas: schemas(), ..Bundle::new(workflow) };
+    let bundle = Bundle { profiles, schemas, ..Bundle::new(workflow) };
     let mut case = Case {
         seed,
         trouble: *chance.one(&[0, 0, 0, 3, 10, 30]),
@@ -176,6 +181,57 @@ fn orders(seed: u64, profiles: &mut Map<String, Value>) {
                 *node = made;
             }
         }
+    }
+}
+
+/// Some runs end early: after a stage, or by a node.
+fn ends(seed: u64, count: usize, workflow: &mut Value, profiles: &mut Map<String, Value>) {
+    let chance = &mut Chance::of(seed, "ends");
+    let names = Names { stage: count, stages: count, nodes: &[], own: &[], in_body: false };
+    for stage in workflow["stages"].as_object_mut().unwrap().values_mut() {
+        if chance.percent(8) {
+            stage["end_when"] = names.condition(chance).into();
+        }
+    }
+    for profile in profiles.values_mut() {
+        if !chance.percent(15) {
+            continue;
+        }
+        let graph = profile["graph"].as_array_mut().unwrap();
+        let before = [graph[0]["out"].as_str().or(graph[0]["id"].as_str()).unwrap().to_owned()];
+        let within = Names { nodes: &before, ..names };
+        let mut node = json!({ "id": "z", "type": "end" });
+        if chance.percent(60) {
+            node["when"] = within.condition(chance).into();
+        }
+        if chance.percent(40) {
+            node["after"] = before[0].as_str().into();
+        }
+        if chance.percent(50) {
+            node["reason"] = within.text(chance).into();
+        }
+        if chance.percent(30) {
+            node["status"] = "failed".into();
+        } else if chance.percent(50) {
+            node["output"] = within.value(chance);
+        }
+        graph.push(node);
+    }
+}
+
+/// Some schemas are written where they are used.
+fn inline_schemas(chance: &mut Chance, part: &mut Value, schemas: &IndexMap<String, Value>) {
+    match part {
+        Value::Array(parts) => parts.iter_mut().for_each(|part| inline_schemas(chance, part, schemas)),
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                match (name.as_str(), field.as_str().and_then(|name| schemas.get(name))) {
+                    ("output_schema", Some(schema)) if chance.percent(40) => *field = schema.clone(),
+                    _ => inline_schemas(chance, field, schemas),
+                }
+            }
+        }
+        _ => {}
     }
 }
 

@@ -5,7 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 use serde_json::Value;
 use workflow_core::bundle::Bundle;
 use workflow_core::definition::{
-    ExportNode, ForeachNode, GraphNode, Mode, Node, OutputFormat, Profile, ReduceStrategy, RunNode, Stage,
+    ExportNode, ForeachNode, GraphNode, Mode, Node, OutputFormat, Profile, ReduceStrategy, RunNode,
+    SchemaSource, Stage,
 };
 use workflow_core::ids::{NodePath, RoleId};
 
@@ -83,9 +84,9 @@ impl<'a> Graph<'a> {
     }
 
     /// The schema of an export: its own, or the stage's if it is the only export.
-    pub(super) fn schema_of(&self, export: &'a ExportNode, stage: &'a Stage) -> Option<&'a str> {
-        let of_stage = stage.output_schema.as_deref().filter(|_| self.exports().count() == 1);
-        export.output_schema.as_deref().or(of_stage)
+    pub(super) fn schema_of(&self, export: &'a ExportNode, stage: &'a Stage) -> Option<&'a SchemaSource> {
+        let of_stage = stage.output_schema.as_ref().filter(|_| self.exports().count() == 1);
+        export.output_schema.as_ref().or(of_stage)
     }
 
     /// The requirements on the reply of the call at `path`, if there are any.
@@ -141,6 +142,7 @@ pub(super) fn when(node: &Node) -> Option<&str> {
         Node::Export(export) => export.when.as_deref(),
         Node::Ask(ask) => ask.when.as_deref(),
         Node::Set(set) => set.when.as_deref(),
+        Node::End(end) => end.when.as_deref(),
         Node::Branch(_) => None,
     }
 }

@@ -6,7 +6,6 @@ use workflow_core::event::{EventBody, LaneOutput};
 use workflow_core::expr::Condition;
 use workflow_core::failure::FailureClass;
 use workflow_core::ids::{NodeId, NodePath, NodePathParts, StageId};
-use workflow_core::output_schema::OutputSchema;
 
 use super::graph::{self, Graph};
 use super::{Checked, Log, Node as NodeLog, Position, Strategy, rule, strategy};
@@ -286,11 +285,10 @@ impl<'a> Log<'a> {
                 let schema = if is_top {
                     graph.schema_of(export, self.stage(&path.stage))
                 } else {
-                    export.output_schema.as_deref()
+                    export.output_schema.as_ref()
                 };
-                let follows = schema.is_none_or(|name| {
-                    let schema = OutputSchema::compile(name, &self.bundle.schemas).unwrap();
-                    schema.check(&data).is_empty()
+                let follows = schema.is_none_or(|schema| {
+                    schema.compile(&self.bundle.schemas).unwrap().check(&data).is_empty()
                 });
                 if follows { Ok(data) } else { Err("an exported value matches its schema") }
             }
@@ -300,7 +298,7 @@ impl<'a> Log<'a> {
             }
             Node::Run(_) => Err("a call ends with an attempt"),
             // The reference interpreter says what it is.
-            Node::Set(_) => Ok(output.clone()),
+            Node::Set(_) | Node::End(_) => Ok(output.clone()),
         }
     }
 

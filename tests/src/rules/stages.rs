@@ -1,10 +1,10 @@
 //! The rules of how stages and iterations end.
 
 use serde_json::{Value, json};
-use workflow_core::definition::{Mode, OnFailure, ParallelStrategy, Stage};
+use workflow_core::definition::{EndStatus, Mode, Node, OnFailure, ParallelStrategy, Stage};
 use workflow_core::expr::Condition;
 use workflow_core::failure::{Failure, FailureClass};
-use workflow_core::ids::StageId;
+use workflow_core::ids::{NodePath, StageId};
 
 use super::budgets::Scope;
 use super::lane::Lane;
@@ -170,6 +170,42 @@ impl Log<'_> {
     }
 
     /// A stage is over and the run continues.
+    /// Whether the run ends with the stage that has ended last.
+    pub(super) fn look_for_end(&mut self) {
+        let Some(stage) = self.left.clone().filter(|_| self.ending.is_none()) else { return };
+        if !self.workflow.stages.contains_key(&stage) || self.stages[stage.as_str()]["status"] != "completed"
+        {
+            return;
+        }
+        self.ends_early(&stage);
+    }
+
+    fn ends_early(&mut self, stage: &StageId) {
+        let ends = self.graphs.get(stage).into_iter().flat_map(|graph| &graph.profile.graph);
+        for spec in ends {
+            let Node::End(end) = &spec.node else { continue };
+            let is_it = |path: &NodePath| {
+                path.iteration == self.iteration && path.stage == *stage && path.node == spec.id
+            };
+            let mut nodes: Vec<_> = self.nodes.iter().filter(|(path, _)| is_it(path)).collect();
+            nodes.sort_by_key(|(path, _)| path.lane);
+            let ended = |(path, node): &(&NodePath, &super::Node)| {
+                node.succeeded && self.lanes[path.lane as usize].succeeded
+            };
+            if let Some((_, node)) = nodes.into_iter().find(ended) {
+                self.ending = Some(end.status.unwrap_or_default());
+                self.own_output = node.output.get("output").cloned();
+                return;
+            }
+        }
+        let document =
+            json!({ "vars": self.vars, "stages": self.stages, "nodes": {}, "iteration": self.iteration });
+        let end_when = self.stage(stage).end_when.as_ref();
+        if end_when.is_some_and(|when| Condition::parse(when).unwrap().eval(&document)) {
+            self.ending = Some(EndStatus::Completed);
+        }
+    }
+
     pub(super) fn after(&mut self, stage: &StageId) {
         self.forget_asks();
         self.left = Some(stage.clone());

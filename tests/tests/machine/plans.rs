@@ -160,7 +160,7 @@ fn stages() -> impl Strategy<Value = (Stage, Option<Profile>)> {
             let exports = profile.as_ref().map_or(1, |profile| {
                 profile.graph.iter().filter(|node| matches!(node.node, Node::Export(_))).count()
             });
-            stage.output_schema = (has_schema && exports == 1).then(|| SCHEMA.to_owned());
+            stage.output_schema = (has_schema && exports == 1).then(|| SCHEMA.into());
             (stage, profile)
         },
     )

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use indexmap::IndexMap;
 
 use crate::data::Data;
-use crate::expr::{Name, Template};
+use crate::expr::{Name, Template, ValueTemplate};
 use crate::plan::model::{GraphPlan, Items, NodeKind, Plan, StagePlan, Work, known_roles};
 use crate::suggest::near_or_all;
 
@@ -188,6 +188,10 @@ impl StagePlan {
                         }
                         NodeKind::Ask(ask) => names.extend(ask.question.names()),
                         NodeKind::Set(value) => names.extend(value.names()),
+                        NodeKind::End(end) => {
+                            names.extend(end.reason.iter().flat_map(Template::names));
+                            names.extend(end.output.iter().flat_map(ValueTemplate::names));
+                        }
                         NodeKind::Reduce { .. } | NodeKind::Branch(_) | NodeKind::Export { .. } => {}
                     }
                 }

@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 
 use crate::bundle::{Bundle, BundleHash, Skill};
 use crate::data::Data;
-use crate::definition::{Budget, Exhausted, OnFailure, ReduceStrategy, Role, Workflow};
+use crate::definition::{Budget, EndStatus, Exhausted, OnFailure, ReduceStrategy, Role, Workflow};
 use crate::event::LaneOutput;
 use crate::expr::{Condition, Name, Template, ValueTemplate};
 use crate::ids::{NodeId, NodePath, RoleId, StageId};
@@ -54,6 +54,8 @@ pub(crate) struct StagePlan {
     pub retries: u32,
     pub backoff: Duration,
     pub when: Option<Condition>,
+    /// When the run ends after the stage.
+    pub end_when: Option<Condition>,
     /// What a person is asked before the stage.
     pub approval: Option<Template>,
     pub budget: Option<Budget>,
@@ -100,6 +102,8 @@ pub(crate) struct GraphPlan {
     /// By id and by `out`.
     pub names: HashMap<NodeId, usize>,
     pub concurrency: u32,
+    /// The nodes that end the run.
+    pub ends: Vec<usize>,
 }
 
 #[derive(Debug)]
@@ -128,6 +132,14 @@ pub(crate) enum NodeKind {
     Export { from: Source, schema: Option<Arc<OutputSchema>> },
     Ask(Box<AskPlan>),
     Set(Box<ValueTemplate>),
+    End(Box<EndPlan>),
+}
+
+#[derive(Debug)]
+pub(crate) struct EndPlan {
+    pub status: EndStatus,
+    pub reason: Option<Template>,
+    pub output: Option<ValueTemplate>,
 }
 
 #[derive(Debug)]
@@ -174,6 +186,8 @@ pub(crate) struct CallPlan {
     /// None: the lane's.
     pub role: Option<Template>,
     pub prompt: Option<Template>,
+    /// The prompt, where it has the grammar of roles.
+    pub template: Option<Box<RolePlan>>,
     pub inputs: Vec<InputPlan>,
     /// Whether the output of the lane before follows the prompt.
     pub follows: bool,

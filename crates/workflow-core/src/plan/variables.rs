@@ -11,7 +11,7 @@ use crate::ids::is_id;
 use crate::plan::model::Plan;
 
 /// The fields whose text is a condition over the run. `stop_when` is not among them: it reads an output.
-const CONDITIONS: [&str; 2] = ["when", "condition"];
+const CONDITIONS: [&str; 3] = ["when", "end_when", "condition"];
 /// The fields whose keys are variables.
 const VARIABLES: [&str; 2] = ["set", "vars"];
 
@@ -86,6 +86,9 @@ impl Used {
                 }
             }
         }
+        if field == "prompt" {
+            self.tags(text);
+        }
         let Ok(template) = Template::parse(text) else { return };
         for name in template.names().filter(|name| name.root() == "vars") {
             match name.segment(1) {
@@ -100,13 +103,20 @@ impl Used {
         role.variables.iter().for_each(|variable| self.variable(&variable.name));
         role.inputs.iter().for_each(|input| self.text("inputs", input));
         for text in role.guards.iter().chain([&role.body]) {
-            for expression in text.split("{{").skip(1).filter_map(|rest| rest.split("}}").next()) {
-                for word in expression.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '-')) {
-                    self.any |= word == "vars";
-                    self.names.insert(word.to_owned());
-                }
+            self.any |= self.tags(text);
+        }
+    }
+
+    /// The words in the tags of a template. Returns whether one is `vars`.
+    fn tags(&mut self, text: &str) -> bool {
+        let mut has_vars = false;
+        for expression in text.split("{{").skip(1).filter_map(|rest| rest.split("}}").next()) {
+            for word in expression.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '-')) {
+                has_vars |= word == "vars";
+                self.names.insert(word.to_owned());
             }
         }
+        has_vars
     }
 
     fn variable(&mut self, name: &str) {

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::engine;
 use super::known::{Known, Problem, RoleError, Used, known};
 use super::model::Role;
+use crate::ids::RoleId;
 
 /// A role's templates, compiled.
 #[derive(Debug)]
@@ -69,6 +70,18 @@ impl RoleTemplate {
         let (guards, text) = self.engine.render(context)?;
         Ok(Rendered { text, guards })
     }
+}
+
+/// A prompt that has the grammar of roles, as a role.
+pub(crate) fn prompt_role(prompt: &str) -> Option<Role> {
+    RoleId::new("prompt").ok().map(|id| Role::new(id, prompt))
+}
+
+/// The names that a prompt with the grammar of roles uses, each with those of the parts that follow it. None of one that
+/// is wrong, which is reported elsewhere.
+pub(crate) fn names_of_prompt(prompt: &str) -> Vec<Vec<String>> {
+    let Some(role) = prompt_role(prompt) else { return Vec::new() };
+    engine::Engine::new(&role, &Known::Open).map(|(_, used)| used.body).unwrap_or_default()
 }
 
 /// What is wrong with a role's templates: their syntax, and names and helpers that they cannot know.

@@ -464,15 +464,23 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
             r#""type":"cancel_requested","data":{"control":3,"at_once":true,"by":{"id":"u-1","name":"Ana","via":"http"}}"#,
         ),
         (
-            EventBody::RunCompleted { failed_stages: vec![], output: None },
+            EventBody::RunCompleted { failed_stages: vec![], output: None, reason: None },
             r#""type":"run_completed","data":{}"#,
         ),
         (
-            EventBody::RunCompleted { failed_stages: vec![], output: Some(Data::new(&json!({ "a": 1 }))) },
-            r#""type":"run_completed","data":{"output":{"a":1}}"#,
+            EventBody::RunCompleted {
+                failed_stages: vec![],
+                output: Some(Data::new(&json!({ "a": 1 }))),
+                reason: Some("done".into()),
+            },
+            r#""type":"run_completed","data":{"output":{"a":1},"reason":"done"}"#,
         ),
         (
-            EventBody::RunCompleted { failed_stages: vec![stage("test"), stage("code")], output: None },
+            EventBody::RunCompleted {
+                failed_stages: vec![stage("test"), stage("code")],
+                output: None,
+                reason: None,
+            },
             r#""type":"run_completed","data":{"failed_stages":["test","code"]}"#,
         ),
         (

@@ -216,12 +216,15 @@ impl Story {
                 let what = if *at_once { "killed" } else { "cancelled" };
                 format!("run is being {what}{}", words::by(by.as_ref()))
             }
-            EventBody::RunCompleted { failed_stages, .. } if failed_stages.is_empty() => {
-                format!("run completed{}", self.took_all(at))
-            }
-            EventBody::RunCompleted { failed_stages, .. } => {
+            EventBody::RunCompleted { failed_stages, reason, .. } => {
+                let early =
+                    reason.as_ref().map(|reason| format!("; ended early: {reason}")).unwrap_or_default();
                 let failed: Vec<_> = failed_stages.iter().map(AsRef::as_ref).collect();
-                format!("run completed{}; failed on the way: {}", self.took_all(at), failed.join(", "))
+                let failed = match failed.as_slice() {
+                    [] => String::new(),
+                    failed => format!("; failed on the way: {}", failed.join(", ")),
+                };
+                format!("run completed{}{early}{failed}", self.took_all(at))
             }
             EventBody::RunFailed { error } => {
                 let stage = self.failed.as_ref().map(|stage| format!(" in {stage}")).unwrap_or_default();

@@ -6,11 +6,15 @@ use std::path::Path;
 use super::home::{Home, copy};
 
 /// Each with an expected value in the run, by its place.
-const EXAMPLES: [(&str, &str, &str); 4] = [
+const EXAMPLES: [(&str, &str, &str); 8] = [
     ("fix-until-green", "/context/stages/check/output/passed", "4"),
     ("flaky", "/failedStages/0", "\"notify\""),
+    ("issue-triage", "/output/kind", "\"bug\""),
+    ("nightly", "/output/links", "\"failed\""),
     ("parallel-review", "/context/stages/measure/output", "\"5\""),
-    ("release-notes", "/output/changes", "\"three fixes and a feature\""),
+    ("release-notes", "/output/changes/0", "\"three fixes\""),
+    ("research", "/context/stages/search/results/2/status", "\"completed\""),
+    ("review-and-fix", "/output/iterations", "2"),
 ];
 
 fn workflows() -> std::path::PathBuf {

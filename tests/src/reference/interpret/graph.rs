@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 use serde_json::{Value, json};
-use workflow_core::definition::{ForeachNode, Mode, Node, Profile, ReduceStrategy, RunNode};
+use workflow_core::definition::{ForeachNode, Mode, Node, Profile, ReduceStrategy, RunNode, SchemaSource};
 use workflow_core::failure::FailureClass;
 use workflow_core::ids::NodePath;
 
@@ -220,6 +220,7 @@ impl<'a> Graph<'a> {
             Node::Export(export) => &export.when,
             Node::Ask(ask) => &ask.when,
             Node::Set(set) => &set.when,
+            Node::End(end) => &end.when,
             Node::Branch(_) => &None,
         };
         when.as_ref().is_none_or(|when| holds(when, &self.names(within)))
@@ -272,6 +273,22 @@ impl<'a> Graph<'a> {
                     _ => How::Failed(Some(FailureClass::Expression)),
                 })
             }
+            Node::End(end) => {
+                let mut ending = json!({ "status": end.status.unwrap_or_default() });
+                let names = self.names(within);
+                let reason = end.reason.as_ref().map(|reason| render(&reason.as_str().into(), &names));
+                let output = end.output.as_ref().map(|output| render(output, &names));
+                if reason == Some(None) || output == Some(None) {
+                    return Ended::alone(How::Failed(Some(FailureClass::Expression)));
+                }
+                if let Some(reason) = reason.flatten() {
+                    ending["reason"] = values::as_text(&reason).into();
+                }
+                if let Some(output) = output.flatten() {
+                    ending["output"] = output;
+                }
+                Ended::alone(How::Completed(ending))
+            }
             Node::Set(set) => Ended::alone(match render(&set.value, &self.names(within)) {
                 Some(value) => How::Completed(value),
                 None => How::Failed(Some(FailureClass::Expression)),
@@ -311,7 +328,7 @@ impl<'a> Graph<'a> {
     }
 
     /// The stage's schema, if it applies to the graph's only export.
-    fn schema_of_stage(&self) -> Option<&String> {
+    fn schema_of_stage(&self) -> Option<&SchemaSource> {
         let exports = self.profile.graph.iter().filter(|node| matches!(node.node, Node::Export(_)));
         self.lane.stage.output_schema.as_ref().filter(|_| exports.count() == 1)
     }

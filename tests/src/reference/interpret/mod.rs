@@ -32,7 +32,9 @@ use std::rc::Rc;
 use indexmap::IndexMap;
 use serde::Serialize;
 use serde_json::{Value, json};
-use workflow_core::definition::{Exhausted, OnFailure, Profile, Stage, Workflow};
+use workflow_core::definition::{
+    EndStatus, Exhausted, Node, OnFailure, Profile, SchemaSource, Stage, Workflow,
+};
 use workflow_core::expr::{Condition, ValueTemplate};
 use workflow_core::failure::FailureClass;
 use workflow_core::ids::{NodePath, StageId};
@@ -80,6 +82,7 @@ fn interpret_run(case: &Case, id: &str, winner: Winner<'_>, is_timed: bool) -> R
         stages: IndexMap::new(),
         failed: Vec::new(),
         iteration: 1,
+        own_output: None,
         calls: Calls::default(),
         schemas: RefCell::default(),
         spending: RefCell::default(),
@@ -170,6 +173,8 @@ struct Run<'a> {
     stages: IndexMap<StageId, Pass>,
     failed: Vec<StageId>,
     iteration: u32,
+    /// The output that the node says that ended the run.
+    own_output: Option<Value>,
     calls: Calls,
     /// Compiled schemas.
     schemas: RefCell<HashMap<String, Rc<OutputSchema>>>,
@@ -186,6 +191,13 @@ impl Run<'_> {
             for id in &ids[from..] {
                 if let Some(error) = self.stage(id)? {
                     return Ok(error);
+                }
+                if let Some(status) = self.ends_early(id)? {
+                    self.skip_after(id);
+                    return Ok(match status {
+                        EndStatus::Completed => Value::Null,
+                        EndStatus::Failed => json!(FailureClass::Permanent),
+                    });
                 }
             }
             let Some(repeat) = &self.workflow.repeat else { return Ok(Value::Null) };
@@ -209,10 +221,58 @@ impl Run<'_> {
         }
     }
 
+    /// How the run ends with a stage that has just ended, if it does.
+    fn ends_early(&mut self, id: &StageId) -> Result<Option<EndStatus>, Open> {
+        let (case, workflow) = (self.case, self.workflow);
+        let pass = &self.stages[id];
+        if pass.status != "completed" {
+            return Ok(None);
+        }
+        let mut ended = None;
+        for node in case.bundle.profiles.get(id).into_iter().flat_map(|profile| &profile.graph) {
+            let Node::End(end) = &node.node else { continue };
+            for lane in &pass.lanes {
+                let shown = &lane["nodes"][node.id.as_str()];
+                if lane == OPEN || shown == OPEN {
+                    return Err(Open(format!("whether {id}.{} was reached", node.id)));
+                }
+                if ended.is_none() && lane["status"] == "completed" && shown["status"] == "completed" {
+                    ended = Some((end.status.unwrap_or_default(), shown["output"].get("output").cloned()));
+                }
+            }
+        }
+        if let Some((status, output)) = ended {
+            self.own_output = output;
+            return Ok(Some(status));
+        }
+        let Some(end_when) = &workflow.stages[id].end_when else { return Ok(None) };
+        self.check_reads(end_when)?;
+        Ok(holds(end_when, &self.names()).then_some(EndStatus::Completed))
+    }
+
+    /// Skips the stages after one.
+    fn skip_after(&mut self, id: &StageId) {
+        let iteration = self.iteration;
+        for later in self.workflow.stages.keys().skip_while(|other| *other != id).skip(1) {
+            let pass = self.stages.entry(later.clone()).or_insert(Pass {
+                status: "skipped",
+                iteration,
+                output: None,
+                error: Value::Null,
+                lanes: Vec::new(),
+                is_open: false,
+            });
+            (pass.status, pass.iteration) = ("skipped", iteration);
+        }
+    }
+
     /// The output of a run that has completed. If it cannot be resolved, the run has failed.
     fn output(&self, error: &mut Value) -> Result<Option<Value>, Open> {
         if !error.is_null() {
             return Ok(None);
+        }
+        if let Some(own) = &self.own_output {
+            return Ok(Some(own.clone()));
         }
         let Some(output) = &self.workflow.output else {
             let last = self.stages.values().rev().find(|pass| pass.status != "skipped");
@@ -286,9 +346,9 @@ impl Run<'_> {
         self.case.bundle.profiles.get(id)
     }
 
-    fn schema(&self, name: &str) -> Rc<OutputSchema> {
-        let compile = || Rc::new(OutputSchema::compile(name, &self.case.bundle.schemas).unwrap());
-        self.schemas.borrow_mut().entry(name.to_owned()).or_insert_with(compile).clone()
+    fn schema(&self, source: &SchemaSource) -> Rc<OutputSchema> {
+        let compile = || Rc::new(source.compile(&self.case.bundle.schemas).unwrap());
+        self.schemas.borrow_mut().entry(text(source)).or_insert_with(compile).clone()
     }
 
     /// The names that every expression and condition of the run can use.

@@ -116,6 +116,11 @@ fn of_node(node: &Node, names: &mut Vec<String>) {
             ask.choices.iter().for_each(|choice| of_value(choice, names));
             of_condition(ask.when.as_deref(), names);
         }
+        Node::End(end) => {
+            end.reason.iter().for_each(|reason| of_value(&reason.as_str().into(), names));
+            end.output.iter().for_each(|output| of_value(output, names));
+            of_condition(end.when.as_deref(), names);
+        }
         Node::Set(set) => {
             of_value(&set.value, names);
             of_condition(set.when.as_deref(), names);

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::needs;
-use crate::definition::model::{Path, RunNode, Stage, Workflow, shorten};
+use crate::definition::model::{Path, PromptTemplate, RunNode, Stage, Workflow, shorten};
 use crate::definition::report::Report;
 use crate::expr::{Condition, Name, Template};
 use crate::ids::{StageId, is_id};
@@ -109,7 +109,7 @@ pub(crate) fn stage(stage: &Stage, workflow: &Workflow, path: &Path<'_>, report:
     // It is stored and shown, so it must not contain a secret.
     names.check_text(stage.approval.as_deref(), &path.key("approval"));
     names.moment = Moment::Call;
-    names.check_prompt(stage.prompt.as_deref(), &path.key("prompt"));
+    names.check_prompt(stage.prompt.as_deref(), stage.template, &path.key("prompt"));
     names.check_text(stage.cwd.as_deref(), &path.key("cwd"));
     let inputs = path.key("inputs");
     for (n, input) in stage.inputs.iter().enumerate() {
@@ -119,14 +119,16 @@ pub(crate) fn stage(stage: &Stage, workflow: &Workflow, path: &Path<'_>, report:
     names.check_values(&stage.env, &path.key("env"));
     for (n, lane) in stage.providers.iter().enumerate() {
         let path = lanes.index(n);
-        names.check_prompt(lane.prompt.as_deref(), &path.key("prompt"));
+        names.check_prompt(lane.prompt.as_deref(), stage.template, &path.key("prompt"));
         names.check_text(lane.cwd.as_deref(), &path.key("cwd"));
         names.check_values(lane.with.iter().flatten(), &path.key("with"));
         names.check_values(&lane.env, &path.key("env"));
     }
     set(&stage.set, &place, &path.key("set"), report);
-    if let Some(when) = &stage.when {
-        condition_at(when, &place, &path.key("when"), report);
+    for (condition, key) in [(&stage.when, "when"), (&stage.end_when, "end_when")] {
+        if let Some(condition) = condition {
+            condition_at(condition, &place, &path.key(key), report);
+        }
     }
 }
 
@@ -143,7 +145,7 @@ pub(crate) fn run(run: &RunNode, place: &TemplatePlace<'_>, path: &Path<'_>, rep
     names.check_text(run.role.as_deref(), &path.key("role"));
     names.check_text(run.approval.as_deref(), &path.key("approval"));
     names.moment = Moment::Call;
-    names.check_prompt(run.prompt.as_deref(), &path.key("prompt"));
+    names.check_prompt(run.prompt.as_deref(), run.template, &path.key("prompt"));
     names.check_text(run.cwd.as_deref(), &path.key("cwd"));
     let inputs = path.key("inputs");
     for (n, input) in run.inputs.iter().enumerate() {
@@ -286,15 +288,24 @@ impl NameCheck<'_, '_, '_> {
     }
 
     /// The same for a prompt, which is often written as if it were the template of a role.
-    fn check_prompt(&mut self, text: Option<&str>, path: &Path<'_>) {
+    fn check_prompt(&mut self, text: Option<&str>, template: Option<PromptTemplate>, path: &Path<'_>) {
+        if template == Some(PromptTemplate::Handlebars) {
+            let Some(text) = text else { return };
+            super::role::prompt(text, self.place.workflow(), path, self.report);
+            if text.contains("${") {
+                let message = "`${…}` stays as it is in a Handlebars template: write `{{…}}`";
+                self.report.warning("no-effect", path, message);
+            }
+            return;
+        }
         self.check_text(text, path);
         let Some(tag) = text.and_then(handlebars_tag) else { return };
         let name = match tag.strip_prefix("vars.").unwrap_or(tag) {
             name if is_id(name) => format!("write `${{vars.{name}}}`"),
-            _ => "write `${…}`, or put the text into a role".to_owned(),
+            _ => "write `${…}`".to_owned(),
         };
         let message = format!(
-            "`{{{{{}}}}}` stays as it is in a prompt, only roles are Handlebars templates: {name}",
+            "`{{{{{}}}}}` stays as it is in a prompt: {name}, or `template: handlebars` beside the prompt",
             shorten(tag)
         );
         self.report.warning("no-effect", path, message);

@@ -4,9 +4,10 @@ use foldhash::HashMap;
 use foldhash::fast::RandomState;
 use serde_json::Value;
 
-use crate::definition::model::{GraphNode, Node, Profile, RunNode};
+use crate::definition::model::{GraphNode, Node, Profile, PromptTemplate, RunNode};
 use crate::expr::{Condition, Name, Template, ValueTemplate};
 use crate::ids::{NodeId, is_id};
+use crate::role::names_of_prompt;
 
 /// The names of a graph's nodes: their ids, and what they call their outputs.
 pub(crate) struct NodeNames(HashMap<NodeId, usize>);
@@ -138,6 +139,11 @@ impl Found<'_> {
                 ask.choices.iter().for_each(|choice| self.value(choice));
                 self.condition(ask.when.as_deref());
             }
+            Node::End(end) => {
+                end.reason.iter().for_each(|reason| self.text(reason));
+                end.output.iter().for_each(|output| self.value(output));
+                self.condition(end.when.as_deref());
+            }
             Node::Set(set) => {
                 self.value(&set.value);
                 self.condition(set.when.as_deref());
@@ -146,8 +152,20 @@ impl Found<'_> {
     }
 
     fn run(&mut self, run: &RunNode) {
-        for text in [&run.provider, &run.role, &run.prompt, &run.cwd, &run.approval].into_iter().flatten() {
+        for text in [&run.provider, &run.role, &run.cwd, &run.approval].into_iter().flatten() {
             self.text(text);
+        }
+        match &run.prompt {
+            Some(prompt) if run.template == Some(PromptTemplate::Handlebars) => {
+                for names in names_of_prompt(prompt) {
+                    if let [root, name, ..] = &names[..]
+                        && root == "nodes"
+                    {
+                        self.name(name);
+                    }
+                }
+            }
+            prompt => prompt.iter().for_each(|prompt| self.text(prompt)),
         }
         run.inputs.iter().for_each(|input| self.value_or_name(input));
         run.with.iter().flatten().for_each(|(_, value)| self.value(value));

@@ -7,7 +7,8 @@ use super::fields::{budget, file, id, limits_of_call, provider, range, role_name
 use super::needs::{self, NodeNames, named};
 use super::shell;
 use crate::definition::model::{
-    AskNode, ForeachNode, GraphNode, Mode, Node, Path, Profile, ReduceStrategy, RunNode, Workflow, shorten,
+    AskNode, EndStatus, ForeachNode, GraphNode, Mode, Node, Path, Profile, ReduceStrategy, RunNode,
+    SchemaSource, Workflow, shorten,
 };
 use crate::definition::report::Report;
 use crate::ids::is_id;
@@ -125,7 +126,7 @@ impl Checker<'_> {
             }
             Node::Export(export) => {
                 self.name(&export.from, &path.key("from"), in_body, report);
-                if let Some(schema) = &export.output_schema {
+                if let Some(schema) = export.output_schema.as_ref().and_then(SchemaSource::file) {
                     file(schema, &path.key("output_schema"), report);
                 }
                 range(export.repairs, 0, 10, &path.key("repairs"), report);
@@ -134,6 +135,25 @@ impl Checker<'_> {
                 }
             }
             Node::Ask(ask) => self.ask(ask, path, in_body, report),
+            Node::End(end) => {
+                let place = self.place(in_body);
+                if let Some(reason) = &end.reason {
+                    expressions::value(&reason.as_str().into(), &place, &path.key("reason"), report);
+                }
+                if let Some(output) = &end.output {
+                    expressions::value(output, &place, &path.key("output"), report);
+                }
+                if let Some(when) = &end.when {
+                    self.condition(when, &path.key("when"), in_body, report);
+                }
+                if in_body {
+                    let message = "an item cannot end the run: write the `end` node beside the `foreach`";
+                    report.error("conflicting-fields", &path.key("type"), message);
+                } else if end.status == Some(EndStatus::Failed) && end.output.is_some() {
+                    let message = "`output` has no effect here: a run that fails has no output";
+                    report.warning("no-effect", &path.key("output"), message);
+                }
+            }
             Node::Set(set) => {
                 expressions::value(&set.value, &self.place(in_body), &path.key("value"), report);
                 if let Some(when) = &set.when {
@@ -175,7 +195,9 @@ impl Checker<'_> {
         }
         if let Some(schema) = &ask.output_schema {
             let path = path.key("output_schema");
-            file(schema, &path, report);
+            if let Some(schema) = schema.file() {
+                file(schema, &path, report);
+            }
             if !ask.choices.is_empty() {
                 report.error("too-many-fields", &path, "write `choices` or `output_schema`, not both");
             }
@@ -198,7 +220,7 @@ impl Checker<'_> {
         for (name, value) in &run.env {
             variable(name, value, &env.key(name), report);
         }
-        if let Some(schema) = &run.output_schema {
+        if let Some(schema) = run.output_schema.as_ref().and_then(SchemaSource::file) {
             file(schema, &path.key("output_schema"), report);
         }
         if let Some(limits) = &run.budget {

@@ -6,7 +6,7 @@ use crate::definition::report::Report;
 use crate::exact;
 use crate::expr::Template;
 use crate::ids::{StageId, is_id};
-use crate::role::{BUILT_IN, Known, Role, is_helper, known, problems};
+use crate::role::{BUILT_IN, Known, Role, is_helper, known, problems, prompt_role};
 
 /// Reports everything that is wrong with the values of a role.
 pub(crate) fn role(role: &Role, report: &mut Report<'_>) {
@@ -95,6 +95,19 @@ pub(crate) fn templates(
     }
     body.sort_by_key(|diagnostic| (diagnostic.line, diagnostic.column));
     body
+}
+
+/// Reports what is wrong with a prompt that has the grammar of roles.
+pub(super) fn prompt(text: &str, workflow: Option<&Workflow>, path: &Path<'_>, report: &mut Report<'_>) {
+    let Some(role) = prompt_role(text) else { return };
+    let names = match workflow {
+        Some(workflow) => known(&role, workflow.stages.keys().map(StageId::as_str)),
+        None => Known::Open,
+    };
+    for problem in problems(&role, &names) {
+        let offset = offset(text, problem.line, problem.column);
+        report.error_in_text("bad-template", path, offset, problem.message);
+    }
 }
 
 /// How many bytes are before a line and column.

@@ -4,9 +4,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::expr::{Condition, Template};
+use crate::role::names_of_prompt;
 
 /// The fields whose text is a condition over the run.
-const CONDITIONS: [&str; 2] = ["when", "condition"];
+const CONDITIONS: [&str; 3] = ["when", "end_when", "condition"];
 
 /// A place of a definition that names a variable.
 #[derive(Debug, Clone, Copy)]
@@ -35,12 +36,28 @@ fn in_value(field: &str, value: &Value, path: &str, found: &mut impl FnMut(Varia
             }
         }
         Value::Object(fields) => {
+            let is_template = fields.get("template").is_some_and(|template| template == "handlebars");
             for (name, value) in fields {
                 let dot = if path.is_empty() { "" } else { "." };
-                in_value(name, value, &format!("{path}{dot}{name}"), found);
+                let path = format!("{path}{dot}{name}");
+                match value.as_str().filter(|_| is_template && name == "prompt") {
+                    Some(prompt) => in_prompt(prompt, &path, found),
+                    None => in_value(name, value, &path, found),
+                }
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// The variables that a prompt with the grammar of roles names. One without a value is left out.
+fn in_prompt(prompt: &str, path: &str, found: &mut impl FnMut(VariableUse<'_>)) {
+    for names in names_of_prompt(prompt) {
+        if let [root, name, ..] = &names[..]
+            && root == "vars"
+        {
+            found(VariableUse { name, path, is_needed: false });
+        }
     }
 }
 

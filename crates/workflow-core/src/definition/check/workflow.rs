@@ -3,7 +3,9 @@
 use super::fields::{budget, file, id, limits_of_call, provider, range, role_name, variable};
 use super::inputs::inputs;
 use super::{expressions, shell};
-use crate::definition::model::{Lane, LoopSpec, Mode, ParallelStrategy, Path, Stage, Workflow, shorten};
+use crate::definition::model::{
+    Lane, LoopSpec, Mode, ParallelStrategy, Path, SchemaSource, Stage, Workflow, shorten,
+};
 use crate::definition::report::Report;
 use crate::ids::{StageId, is_id};
 use crate::suggest::{near_or_all, nearest};
@@ -131,7 +133,7 @@ fn stage(stage: &Stage, path: &Path<'_>, report: &mut Report<'_>) {
     for (name, value) in &stage.env {
         variable(name, value, &env.key(name), report);
     }
-    if let Some(schema) = &stage.output_schema {
+    if let Some(schema) = stage.output_schema.as_ref().and_then(SchemaSource::file) {
         file(schema, &path.key("output_schema"), report);
     }
     if let Some(limits) = &stage.budget {

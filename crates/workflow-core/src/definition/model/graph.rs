@@ -19,7 +19,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::duration::Period;
-use super::workflow::{Budget, Mode, OnInterrupt, OutputFormat, SessionMode};
+use super::schema::SchemaSource;
+use super::workflow::{Budget, Mode, OnInterrupt, OutputFormat, PromptTemplate, SessionMode};
 use crate::ids::NodeId;
 
 /// A profile: how a stage does its work.
@@ -83,6 +84,8 @@ pub enum Node {
     Ask(AskNode),
     /// Makes a value without a call.
     Set(SetNode),
+    /// Ends the run.
+    End(EndNode),
 }
 
 /// A node that calls a provider. Absent fields whose default is the stage's are taken from the stage.
@@ -98,6 +101,9 @@ pub struct RunNode {
     /// The prompt; replaces the role's text. Default: the stage's, where the role is the lane's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prompt: Option<String>,
+    /// The grammar of the prompt; default: a text with `${…}`, or the stage's where the prompt is the stage's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub template: Option<PromptTemplate>,
     /// What follows the prompt. A text of the form of an id names a node, whose output is meant.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub inputs: Vec<Value>,
@@ -110,9 +116,9 @@ pub struct RunNode {
     /// Whether the output is read as JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<OutputFormat>,
-    /// The JSON Schema file that the output has to follow.
+    /// The JSON Schema that the output has to follow: the name of a file, or the schema itself.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub output_schema: Option<String>,
+    pub output_schema: Option<SchemaSource>,
     /// How often a wrong output goes back to the provider, 0–10; default 2.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(max = 10))]
@@ -227,10 +233,10 @@ pub struct Arm {
 pub struct ExportNode {
     /// The node whose output it is.
     pub from: String,
-    /// The JSON Schema file that the value has to follow. Where it comes from a call that has no schema
+    /// The JSON Schema that the value has to follow: the name of a file, or the schema itself. Where it comes from a call that has no schema
     /// of its own, the reply has to follow it, and a wrong one goes back to the provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub output_schema: Option<String>,
+    pub output_schema: Option<SchemaSource>,
     /// How often a wrong output goes back to the provider, 0–10; default 2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(max = 10))]
@@ -249,9 +255,9 @@ pub struct AskNode {
     /// The answers to choose from. Default: any text, or what `output_schema` allows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub choices: Vec<Value>,
-    /// The JSON Schema file that the answer has to follow.
+    /// The JSON Schema that the answer has to follow: the name of a file, or the schema itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub output_schema: Option<String>,
+    pub output_schema: Option<SchemaSource>,
     /// A condition; when it is false the node is skipped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<String>,
@@ -265,6 +271,35 @@ pub struct SetNode {
     /// A condition; when it is false the node is skipped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<String>,
+}
+
+/// A node that ends the run: once its stage has completed, later stages are skipped.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct EndNode {
+    /// How the run ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<EndStatus>,
+    /// Why it ends there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The output of the run; default: what it is otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<Value>,
+    /// A condition; when it is false the node is skipped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
+}
+
+/// How a node ends a run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EndStatus {
+    /// It completes.
+    #[default]
+    Completed,
+    /// It fails.
+    Failed,
 }
 
 /// The calls that the nodes of a profile make, each with its path.
@@ -285,7 +320,7 @@ pub(crate) fn call_of(node: &Node, path: String) -> Option<(String, &RunNode)> {
         Node::Run(run) => Some((path, run)),
         Node::Reduce(reduce) => Some((path, &reduce.run)),
         Node::Foreach(foreach) => call_of(&foreach.run, format!("{path}.run")),
-        Node::Branch(_) | Node::Export(_) | Node::Ask(_) | Node::Set(_) => None,
+        Node::Branch(_) | Node::Export(_) | Node::Ask(_) | Node::Set(_) | Node::End(_) => None,
     }
 }
 
@@ -295,7 +330,7 @@ pub(crate) fn call_mut(node: &mut Node) -> Option<&mut RunNode> {
         Node::Run(run) => Some(run),
         Node::Reduce(reduce) => Some(&mut reduce.run),
         Node::Foreach(foreach) => call_mut(&mut foreach.run),
-        Node::Branch(_) | Node::Export(_) | Node::Ask(_) | Node::Set(_) => None,
+        Node::Branch(_) | Node::Export(_) | Node::Ask(_) | Node::Set(_) | Node::End(_) => None,
     }
 }
 

@@ -11,6 +11,7 @@ mod input;
 mod notifications;
 mod path;
 mod range;
+mod schema;
 pub(super) mod steps;
 mod workflow;
 
@@ -25,13 +26,14 @@ pub use assignments::{Assignment, Assignments};
 pub use diagnostic::{DIAGNOSTIC_CODES, Diagnostic, DiagnosticLine, Diagnostics, Severity};
 pub use duration::{InvalidDuration, Period};
 pub use graph::{
-    Arm, AskNode, BranchNode, ExportNode, ForeachNode, GraphNode, Node, Profile, ReduceNode, ReduceStrategy,
-    RunNode, SetNode, calls_of, roles_of,
+    Arm, AskNode, BranchNode, EndNode, EndStatus, ExportNode, ForeachNode, GraphNode, Node, Profile,
+    ReduceNode, ReduceStrategy, RunNode, SetNode, calls_of, roles_of,
 };
 pub use input::WorkflowInput;
 pub use notifications::{NoticeKind, Notifications, NotifyChannel, NotifyTarget};
 pub use range::SourceRange;
+pub use schema::SchemaSource;
 pub use workflow::{
     Budget, Exhausted, Lane, LoopSpec, Mode, OnFailure, OnInterrupt, OutputFormat, ParallelStrategy,
-    SessionMode, Stage, Workflow,
+    PromptTemplate, SessionMode, Stage, Workflow,
 };

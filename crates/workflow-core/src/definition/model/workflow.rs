@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::duration::Period;
 use super::input::WorkflowInput;
+use super::schema::SchemaSource;
 use crate::ids::{StageId, WorkflowId};
 
 /// A workflow: stages that run in order, once or in a loop.
@@ -109,12 +110,18 @@ pub struct Stage {
     /// The prompt; replaces the role's text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prompt: Option<String>,
+    /// The grammar of the prompt; default: a text with `${…}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub template: Option<PromptTemplate>,
     /// The provider's own options.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub with: Option<serde_json::Map<String, Value>>,
     /// A condition; when it is false the stage is skipped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub when: Option<String>,
+    /// A condition; when it is true after the stage has completed, the run ends there, and later stages are skipped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end_when: Option<String>,
     /// What follows the prompt.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub inputs: Vec<Value>,
@@ -124,9 +131,9 @@ pub struct Stage {
     /// Whether the output is read as JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<OutputFormat>,
-    /// The JSON Schema file that the output has to follow.
+    /// The JSON Schema that the output has to follow: the name of a file, or the schema itself.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub output_schema: Option<String>,
+    pub output_schema: Option<SchemaSource>,
     /// How often a wrong output goes back to the provider, 0–10; default 2.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(max = 10))]
@@ -222,6 +229,14 @@ impl Lane {
         own.cwd = self.cwd.clone().or(own.cwd);
         own
     }
+}
+
+/// The grammar of a prompt that is not a text with `${…}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PromptTemplate {
+    /// That of the roles: names are written as `{{vars.x}}`.
+    Handlebars,
 }
 
 /// How several providers of a stage work.

@@ -3,10 +3,13 @@
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use super::fields::Fields;
-use crate::definition::model::{Budget, OnInterrupt, OutputFormat, Path, SessionMode, shorten};
+use super::fields::{Fields, wrong_type};
+use crate::definition::model::{
+    Budget, OnInterrupt, OutputFormat, Path, PromptTemplate, SchemaSource, SessionMode, shorten,
+};
 use crate::definition::report::Report;
 use crate::definition::yaml::{Entry, Kind};
+use crate::exact;
 
 /// The limits of a call, a stage or a run.
 pub(crate) fn budget(
@@ -63,6 +66,30 @@ pub(crate) fn options(
 /// Whether the output is read as JSON.
 pub(crate) fn output(fields: &mut Fields<'_, '_>, report: &mut Report<'_>) -> Option<OutputFormat> {
     fields.choice("output", &[("text", OutputFormat::Text), ("json", OutputFormat::Json)], report)
+}
+
+/// The grammar of the prompt.
+pub(crate) fn template(fields: &mut Fields<'_, '_>, report: &mut Report<'_>) -> Option<PromptTemplate> {
+    fields.choice("template", &[("handlebars", PromptTemplate::Handlebars)], report)
+}
+
+/// The schema of an output: the name of a file, or the schema itself.
+pub(crate) fn output_schema(fields: &mut Fields<'_, '_>, report: &mut Report<'_>) -> Option<SchemaSource> {
+    let node = fields.take("output_schema")?;
+    let path = fields.path("output_schema");
+    match &node.kind {
+        Kind::Scalar(_, Value::String(name)) => return Some(SchemaSource::File(name.clone())),
+        Kind::Map(_) => match exact::plain(node.to_value()) {
+            Ok(Value::Object(schema)) => return Some(SchemaSource::Inline(schema)),
+            Ok(_) => {}
+            Err(error) => {
+                let message = format!("{error}; what reads schemas keeps numbers of 64 bits");
+                report.refuse("bad-schema", &path, message);
+            }
+        },
+        _ => wrong_type(node, "the name of a schema file, or a schema as a mapping", &path, report),
+    }
+    None
 }
 
 /// Whether a call continues the session of the last one.

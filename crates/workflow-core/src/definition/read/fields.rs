@@ -45,6 +45,11 @@ impl<'n, 'p> Fields<'n, 'p> {
         Self { kind, ..self }
     }
 
+    /// The path of a field.
+    pub(crate) fn path(&self, key: &'static str) -> Path<'p> {
+        self.path.key(key)
+    }
+
     /// The value of a field, whatever its type.
     pub(crate) fn take(&mut self, key: &'static str) -> Option<&'n Node> {
         if !self.known.contains(&key) {

@@ -16,7 +16,7 @@ pub(super) use fields::Fields;
 pub(super) use place::PlacedFile;
 pub(super) use profile::profile;
 pub(super) use role::{parts, role};
-pub(super) use schema::{check_tree, schema};
+pub(super) use schema::{check_tree, explained_value, schema};
 pub(super) use workflow::workflow;
 
 pub use assignments::{ParsedAssignments, parse_assignments};

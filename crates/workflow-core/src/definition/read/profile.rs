@@ -3,11 +3,11 @@
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use super::call::{budget, env, on_interrupt, options, output, session};
+use super::call::{budget, env, on_interrupt, options, output, output_schema, session, template};
 use super::fields::{Fields, Unknown, text, wrong_type};
 use crate::definition::model::{
-    Arm, AskNode, BranchNode, ExportNode, ForeachNode, GraphNode, Mode, Node, Path, Profile, ReduceNode,
-    ReduceStrategy, RunNode, SetNode,
+    Arm, AskNode, BranchNode, EndNode, EndStatus, ExportNode, ForeachNode, GraphNode, Mode, Node, Path,
+    Profile, ReduceNode, ReduceStrategy, RunNode, SetNode,
 };
 use crate::definition::report::Report;
 use crate::definition::yaml::{self, Kind};
@@ -75,6 +75,7 @@ enum Type {
     Export,
     Ask,
     Set,
+    End,
 }
 
 fn kind(fields: &mut Fields<'_, '_>, path: &Path<'_>, report: &mut Report<'_>, deeper: usize) -> Node {
@@ -86,6 +87,7 @@ fn kind(fields: &mut Fields<'_, '_>, path: &Path<'_>, report: &mut Report<'_>, d
         ("export", Type::Export),
         ("ask", Type::Ask),
         ("set", Type::Set),
+        ("end", Type::End),
     ];
     let is_there = fields.take("type").is_some();
     let chosen = fields.choice("type", &types, report);
@@ -121,10 +123,19 @@ fn kind(fields: &mut Fields<'_, '_>, path: &Path<'_>, report: &mut Report<'_>, d
         Type::Branch => Node::Branch(BranchNode { when: arms(fields, path, report) }),
         Type::Export => Node::Export(ExportNode {
             from: required(fields, "from", "the node whose output is exported", path, report),
-            output_schema: fields.text("output_schema", report),
+            output_schema: output_schema(fields, report),
             repairs: fields.whole("repairs", report),
             when: fields.text("when", report),
         }),
+        Type::End => {
+            let ends = [("completed", EndStatus::Completed), ("failed", EndStatus::Failed)];
+            Node::End(EndNode {
+                status: fields.choice("status", &ends, report),
+                reason: fields.text("reason", report),
+                output: fields.take("output").map(yaml::Node::to_value),
+                when: fields.text("when", report),
+            })
+        }
         Type::Set => {
             let value = fields.take("value").map(yaml::Node::to_value);
             if value.is_none() {
@@ -136,7 +147,7 @@ fn kind(fields: &mut Fields<'_, '_>, path: &Path<'_>, report: &mut Report<'_>, d
         Type::Ask => Node::Ask(AskNode {
             question: required(fields, "question", "what the person is asked", path, report),
             choices: fields.list("choices", report).iter().map(yaml::Node::to_value).collect(),
-            output_schema: fields.text("output_schema", report),
+            output_schema: output_schema(fields, report),
             when: fields.text("when", report),
         }),
     }
@@ -190,11 +201,12 @@ fn run(fields: &mut Fields<'_, '_>, path: &Path<'_>, report: &mut Report<'_>) ->
         provider: fields.text("provider", report),
         role: fields.text("role", report),
         prompt: fields.text("prompt", report),
+        template: template(fields, report),
         inputs: fields.list("inputs", report).iter().map(yaml::Node::to_value).collect(),
         with,
         when: fields.text("when", report),
         output: output(fields, report),
-        output_schema: fields.text("output_schema", report),
+        output_schema: output_schema(fields, report),
         repairs: fields.whole("repairs", report),
         skills: fields.texts("skills", report),
         timeout: fields.period("timeout", report),

@@ -168,11 +168,20 @@ fn inside<'t>(node: &'t Node, key: &str) -> Option<(Place, &'t Node)> {
 
 /// What to write instead, where that is known better than the checker of schemas says it.
 fn explained(pointer: &str, node: Option<&Node>, message: String) -> String {
-    const TYPES: [&str; 7] = ["string", "number", "integer", "boolean", "array", "object", "null"];
     let text = node.and_then(|node| match &node.kind {
         Kind::Scalar(_, Value::String(text)) => Some(text.as_str()),
         _ => None,
     });
+    said(pointer, text, matches!(node.map(|node| &node.kind), Some(Kind::Map(_))), message)
+}
+
+/// The same for a schema that is written where it is used.
+pub(crate) fn explained_value(pointer: &str, value: Option<&Value>, message: String) -> String {
+    said(pointer, value.and_then(Value::as_str), value.is_some_and(Value::is_object), message)
+}
+
+fn said(pointer: &str, text: Option<&str>, is_mapping: bool, message: String) -> String {
+    const TYPES: [&str; 7] = ["string", "number", "integer", "boolean", "array", "object", "null"];
     let mut keys: Vec<_> = pointer.split('/').collect();
     if let [.., "type", number] = keys[..]
         && number.parse::<usize>().is_ok()
@@ -201,7 +210,7 @@ fn explained(pointer: &str, node: Option<&Node>, message: String) -> String {
              `http://json-schema.org/draft-07/schema#`, or leave it out"
                 .to_owned()
         }
-        _ if pointer.is_empty() && !matches!(node.map(|node| &node.kind), Some(Kind::Map(_))) => {
+        _ if pointer.is_empty() && !is_mapping => {
             "a schema has to be a mapping, or `true` or `false`".to_owned()
         }
         _ => message,

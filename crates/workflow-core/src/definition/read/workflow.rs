@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use super::call::{budget, env, on_interrupt, options, output, session};
+use super::call::{budget, env, on_interrupt, options, output, output_schema, session, template};
 use super::fields::{Fields, Unknown, text, unknown_key, wrong_type};
 use super::inputs;
 use crate::definition::model::{
@@ -224,8 +224,10 @@ fn stage_fields(node: &Node, path: &Path<'_>, report: &mut Report<'_>) -> Stage 
         min_iterations: fields.whole("min_iterations", report),
         skills: fields.texts("skills", report),
         prompt: fields.text("prompt", report),
+        template: template(&mut fields, report),
         with: options(&mut fields, report),
         when: fields.text("when", report),
+        end_when: fields.text("end_when", report),
         inputs: fields.list("inputs", report).iter().map(Node::to_value).collect(),
         set: fields
             .map("set", report)
@@ -234,7 +236,7 @@ fn stage_fields(node: &Node, path: &Path<'_>, report: &mut Report<'_>) -> Stage 
             .map(|entry| (entry.key.clone(), entry.value.to_value()))
             .collect(),
         output: output(&mut fields, report),
-        output_schema: fields.text("output_schema", report),
+        output_schema: output_schema(&mut fields, report),
         repairs: fields.whole("repairs", report),
         timeout: fields.period("timeout", report),
         idle_timeout: fields.period("idle_timeout", report),

@@ -9,13 +9,14 @@ use super::declared::undeclared;
 use super::defaults::Defaults;
 use super::fill_in::fill_in;
 use super::library::{Library, recommended, role};
-use super::named::{Named, profile_of, schemas_of, skills_of};
+use super::named::{Named, inline_schemas, profile_of, schemas_of, skills_of};
 use crate::bundle::Bundle;
 use crate::definition::check::{chosen, validate_profile};
 use crate::definition::model::{Assignment, Diagnostic, Path, Severity, Stage, Workflow, roles_of};
-use crate::definition::read::PlacedFile;
+use crate::definition::read::{PlacedFile, explained_value};
 use crate::definition::report::Report;
-use crate::ids::{ProfileId, RoleId, StageId};
+use crate::ids::{ProfileId, RoleId, StageId, is_id};
+use crate::output_schema::Wrong;
 use crate::role::Role;
 use crate::suggest::{did_you_mean, nearest};
 
@@ -66,6 +67,19 @@ pub(crate) fn assemble(
     let mut problems = assembly.problems;
     problems.extend(assembly.filled_in);
     (bundle, problems)
+}
+
+/// The path of a value below another one, which a JSON pointer names there.
+fn inside(path: &str, pointer: &str) -> String {
+    let mut path = path.to_owned();
+    for key in pointer.split('/').skip(1).map(|key| key.replace("~1", "/").replace("~0", "~")) {
+        path = match key.parse::<usize>() {
+            Ok(index) => format!("{path}[{index}]"),
+            Err(_) if is_id(&key) => format!("{path}.{key}"),
+            Err(_) => format!("{path}[{}]", serde_json::Value::from(key)),
+        };
+    }
+    path
 }
 
 struct Assembly<'l> {
@@ -342,6 +356,31 @@ impl Assembly<'_> {
             bundle.schemas.insert(name, schema.clone());
         }
         bundle.schemas.sort_keys();
+        self.inline_schemas(bundle);
+    }
+
+    /// Reports what is wrong with schemas that are written where they are used.
+    fn inline_schemas(&mut self, bundle: &Bundle) {
+        for (what, path, source) in inline_schemas(bundle) {
+            let found = match source.files() {
+                Err(error) => vec![error.into()],
+                // What is missing was reported.
+                Ok(files) if files.iter().any(|file| !bundle.schemas.contains_key(file)) => Vec::new(),
+                Ok(_) => source.problems(&bundle.schemas),
+            };
+            for Wrong { pointer, message } in found {
+                let at = inside(&path, &pointer);
+                let value = serde_json::to_value(source).ok();
+                let value = value.as_ref().and_then(|schema| schema.pointer(&pointer));
+                let message = explained_value(&pointer, value, message);
+                self.report(
+                    Severity::Error,
+                    "bad-schema",
+                    Field { what: what.as_deref(), path: &at },
+                    message,
+                );
+            }
+        }
     }
 
     fn skills(&mut self, bundle: &mut Bundle) {

@@ -103,10 +103,12 @@ pub fn recommended_provider<'l>(
 
 /// The schema files that a workflow, its profiles and its roles name.
 pub(crate) fn schemas(workflow: &Workflow, library: &Library) -> Vec<String> {
-    let stages = workflow.stages.values().filter_map(|stage| stage.output_schema.as_deref());
+    let stages = workflow.stages.values().filter_map(|stage| stage.output_schema.as_ref());
     let profiles = library.profiles.values().flat_map(|profile| &profile.graph);
     let nodes = profiles.filter_map(|node| Some(schema_in(&node.node, "")?.1));
     let roles = library.roles.values().filter_map(|role| role.output_schema.as_deref());
-    let names: BTreeSet<_> = stages.chain(nodes).chain(roles).collect();
-    names.into_iter().map(str::to_owned).collect()
+    // What is wrong with a reference is said when the workflow is put together.
+    let files = stages.chain(nodes).flat_map(|source| source.files().unwrap_or_default());
+    let names: BTreeSet<_> = files.chain(roles.map(str::to_owned)).collect();
+    names.into_iter().collect()
 }

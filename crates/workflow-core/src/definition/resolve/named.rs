@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::bundle::Bundle;
-use crate::definition::model::{Node, call_of};
+use crate::definition::model::{Node, SchemaSource, call_of};
 use crate::ids::RoleId;
 
 /// What a bundle names.
@@ -39,14 +39,16 @@ pub(crate) fn profile_of(bundle: &Bundle, stage: &str) -> String {
 pub(crate) fn schemas_of(bundle: &Bundle, used: &BTreeSet<RoleId>) -> Vec<Named> {
     let mut found = Vec::new();
     for (id, stage) in &bundle.workflow.stages {
-        let name = stage.output_schema.as_deref();
-        found.extend(name.map(|name| Named::new(None, format!("{id}.output_schema"), name)));
+        for name in stage.output_schema.iter().flat_map(|source| source.files().unwrap_or_default()) {
+            found.push(Named::new(None, format!("{id}.output_schema"), &name));
+        }
     }
     for (id, profile) in &bundle.profiles {
         let what = profile_of(bundle, id.as_str());
         for (n, node) in profile.graph.iter().enumerate() {
-            let named = schema_in(&node.node, &format!("graph[{n}]"));
-            found.extend(named.map(|(path, name)| Named::new(Some(&what), path, name)));
+            let Some((path, source)) = schema_in(&node.node, &format!("graph[{n}]")) else { continue };
+            let names = source.files().unwrap_or_default();
+            found.extend(names.iter().map(|name| Named::new(Some(&what), path.clone(), name)));
         }
     }
     for role in bundle.roles.values() {
@@ -57,16 +59,33 @@ pub(crate) fn schemas_of(bundle: &Bundle, used: &BTreeSet<RoleId>) -> Vec<Named>
 }
 
 /// The schema that a node names, with the path of its field.
-pub(crate) fn schema_in<'n>(node: &'n Node, path: &str) -> Option<(String, &'n str)> {
-    let name = match node {
-        Node::Run(run) => run.output_schema.as_deref(),
-        Node::Reduce(reduce) => reduce.run.output_schema.as_deref(),
-        Node::Export(export) => export.output_schema.as_deref(),
-        Node::Ask(ask) => ask.output_schema.as_deref(),
+pub(crate) fn schema_in<'n>(node: &'n Node, path: &str) -> Option<(String, &'n SchemaSource)> {
+    let source = match node {
+        Node::Run(run) => run.output_schema.as_ref(),
+        Node::Reduce(reduce) => reduce.run.output_schema.as_ref(),
+        Node::Export(export) => export.output_schema.as_ref(),
+        Node::Ask(ask) => ask.output_schema.as_ref(),
         Node::Foreach(foreach) => return schema_in(&foreach.run, &format!("{path}.run")),
-        Node::Branch(_) | Node::Set(_) => None,
+        Node::Branch(_) | Node::Set(_) | Node::End(_) => None,
     };
-    Some((format!("{path}.output_schema"), name?))
+    Some((format!("{path}.output_schema"), source?))
+}
+
+/// The schemas that are written in a workflow and its profiles: each with its file and its path, as in [`Named`].
+pub(crate) fn inline_schemas(bundle: &Bundle) -> Vec<(Option<String>, String, &SchemaSource)> {
+    let mut found = Vec::new();
+    for (id, stage) in &bundle.workflow.stages {
+        found.extend(stage.output_schema.iter().map(|source| (None, format!("{id}.output_schema"), source)));
+    }
+    for (id, profile) in &bundle.profiles {
+        let what = profile_of(bundle, id.as_str());
+        for (n, node) in profile.graph.iter().enumerate() {
+            let schema = schema_in(&node.node, &format!("graph[{n}]"));
+            found.extend(schema.map(|(path, source)| (Some(what.clone()), path, source)));
+        }
+    }
+    found.retain(|(_, _, source)| source.file().is_none());
+    found
 }
 
 /// The skills that stages and nodes name. What a role names may as well be a tool of the agent: nothing is said

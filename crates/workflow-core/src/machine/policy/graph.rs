@@ -135,7 +135,11 @@ impl<'a> Step<'a> {
                 }
                 self.go_on_items(graph, &path, foreach)
             }
-            NodeKind::Reduce { .. } | NodeKind::Branch(_) | NodeKind::Export { .. } | NodeKind::Set(_) => {
+            NodeKind::Reduce { .. }
+            | NodeKind::Branch(_)
+            | NodeKind::Export { .. }
+            | NodeKind::Set(_)
+            | NodeKind::End(_) => {
                 let Some(stage) = self.stage else { return Ok(()) };
                 match evaluate::output(kind, &RunScope::node(self.state, stage, &path), &node.needs) {
                     Ok(output) => self.complete(graph, path, output),

@@ -4,13 +4,11 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use crate::data::Data;
 use crate::definition::Exhausted;
 use crate::event::EventBody;
 use crate::failure::{Failure, FailureClass};
 use crate::ids::StageId;
 use crate::machine::policy::step::Step;
-use crate::machine::request::scope::{WholeRun, unresolved};
 use crate::machine::state::Broken;
 use crate::machine::state::stage::StageResult;
 use crate::plan::Work;
@@ -20,7 +18,7 @@ use crate::status::StageStatus;
 impl Step<'_> {
     pub(super) fn end_iteration(&mut self, last: &StageId) -> Result<bool, Broken> {
         let Some(repeat) = &self.plan.repeat else {
-            self.complete_run()?;
+            self.complete_run(None, None)?;
             return Ok(false);
         };
         let iteration = self.state.iteration;
@@ -48,27 +46,13 @@ impl Step<'_> {
     pub(super) fn end_loop(&mut self, done: bool) -> Result<(), Broken> {
         let fails = self.plan.repeat.as_ref().is_some_and(|repeat| repeat.on_exhausted == Exhausted::Fail);
         if done || !fails {
-            return self.complete_run();
+            return self.complete_run(None, None);
         }
         let iterations = self.state.iteration;
         let hint = self.text_is_json().unwrap_or_default();
         let message = format!("loop exhausted: `stop_when` was not met in {iterations} iterations{hint}");
         let error = Arc::new(Failure::new(FailureClass::LoopExhausted, message));
         self.emit(EventBody::RunFailed { error })
-    }
-
-    /// Completes the run, with its output where the definition says what it is.
-    fn complete_run(&mut self) -> Result<(), Broken> {
-        let output = self.plan.output.as_ref().map(|output| output.render(&WholeRun(self.state)));
-        let output = match output.transpose() {
-            Ok(output) => output.map(|output| Data::new(&output)),
-            Err(error) => {
-                let error = Arc::new(unresolved("workflow.output", &error));
-                return self.emit(EventBody::RunFailed { error });
-            }
-        };
-        let failed_stages = self.state.failed_stages.clone();
-        self.emit(EventBody::RunCompleted { failed_stages, output })
     }
 
     /// A hint for the case that `stop_when` reads an output that is a text with JSON in it: a condition

@@ -19,6 +19,7 @@ mod backoff;
 mod budget;
 mod call;
 mod effect;
+mod ending;
 mod foreach;
 mod graph;
 mod iteration;

@@ -61,11 +61,14 @@ impl<'a> Step<'a> {
                         Some(last) if last.id == *stage => Some(last),
                         _ => self.plan.stage(stage),
                     };
+                    let ending = ended.and_then(|stage| Some((stage, self.ending(stage)?)));
                     let mut to_come =
                         ended.and_then(|stage| self.plan.stages.get(stage.place + 1..)).into_iter().flatten();
                     // A run that was moved to another definition may have completed a stage that now comes
                     // after this one.
-                    if let Some(next) = to_come.find(|next| !self.state.has_ended(&next.id)) {
+                    if let Some((stage, ending)) = ending {
+                        self.end_early(stage, ending)?
+                    } else if let Some(next) = to_come.find(|next| !self.state.has_ended(&next.id)) {
                         self.enter(self.state.iteration, Some(next))?
                     } else {
                         let stage = stage.clone();

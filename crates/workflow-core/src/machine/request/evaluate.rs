@@ -11,7 +11,7 @@ use crate::failure::{Failure, FailureClass};
 use crate::machine::request::answer;
 use crate::machine::request::scope::{RunScope, document_of};
 use crate::machine::request::text::text;
-use crate::plan::{ForeachPlan, Items, NodeKind, Source};
+use crate::plan::{EndPlan, ForeachPlan, Items, NodeKind, Source};
 
 /// The output of a node that makes no call.
 pub(in crate::machine) fn output(
@@ -34,6 +34,7 @@ pub(in crate::machine) fn output(
                 None => Ok(data),
             }
         }
+        NodeKind::End(end) => ending(end, scope),
         // Shared with what has it already: it can be large.
         NodeKind::Set(value) => match value.as_name().and_then(|name| scope.whole(name)) {
             Some(data) => Ok(data),
@@ -44,6 +45,22 @@ pub(in crate::machine) fn output(
         },
         NodeKind::Call(_) | NodeKind::Foreach(_) | NodeKind::Ask(_) => Ok(Data::NULL),
     }
+}
+
+/// What is stored of a node that ends the run: how it ends, why, and the output.
+fn ending(end: &EndPlan, scope: &RunScope<'_>) -> Result<Data, Failure> {
+    let mut ending = serde_json::Map::new();
+    let status = serde_json::to_value(end.status).unwrap_or_default();
+    ending.insert("status".to_owned(), status);
+    if let Some(reason) = &end.reason {
+        let reason = reason.render_text(scope).map_err(|error| failure(format!("reason: {error}")))?;
+        ending.insert("reason".to_owned(), Value::String(reason));
+    }
+    if let Some(output) = &end.output {
+        let output = output.render(scope).map_err(|error| failure(format!("output: {error}")))?;
+        ending.insert("output".to_owned(), output);
+    }
+    Ok(Data::new(&Value::Object(ending)))
 }
 
 /// The items of a `foreach`: an array.

@@ -76,9 +76,16 @@ pub fn request(
     let plan_of_role = role.and_then(|role| plan.roles.get(role));
     let inputs = inputs::of_call(plan, call, plan_of_role, &scope, path)?;
     let wrong = |field: &str, error: &NameError| wrong_field(&scope, path, field, error);
-    let own = match &call.prompt {
-        Some(prompt) => Some(prompt.render_text(&scope).map_err(|error| wrong("prompt", &error))?),
-        None => None,
+    let (own, inputs) = match (&call.prompt, &call.template) {
+        (Some(prompt), _) => {
+            (Some(prompt.render_text(&scope).map_err(|error| wrong("prompt", &error))?), inputs)
+        }
+        (None, Some(template)) => {
+            let prompt = prompt::of_template(template, &inputs, &scope, plan)?;
+            // The template can have the inputs at another place.
+            (Some(prompt), if template.template.uses_inputs() { Vec::new() } else { inputs })
+        }
+        (None, None) => (None, inputs),
     };
     let mut prompt = match plan_of_role {
         Some(role) => prompt::of_role(role, own, inputs, &scope, plan)?,
@@ -102,6 +109,7 @@ pub fn request(
     if let Some(with) = &call.with {
         let prompt_is_literal = || {
             call.prompt.as_ref().is_none_or(Template::is_literal)
+                && call.template.is_none()
                 && call.inputs.is_empty()
                 && role.is_none()
                 && previous_output(state, path.lane).is_none()

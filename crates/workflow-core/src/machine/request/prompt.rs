@@ -50,6 +50,21 @@ pub(in crate::machine) fn of_role(
     Ok(if follow { join(prompt, inputs) } else { prompt })
 }
 
+/// A prompt that has the grammar of roles.
+#[inline(never)]
+pub(in crate::machine) fn of_template(
+    template: &RolePlan,
+    inputs: &[Value],
+    scope: &RunScope<'_>,
+    plan: &Plan,
+) -> Result<String, Failure> {
+    let rendered = template.template.render(context(template, inputs, scope, plan));
+    let rendered = rendered.map_err(|error| {
+        Failure::new(FailureClass::Expression, format!("{}.prompt: {error}", scope.stage.id))
+    })?;
+    Ok(rendered.text.trim().to_owned())
+}
+
 /// The values that a role's template names.
 fn context(role: &RolePlan, inputs: &[Value], scope: &RunScope<'_>, plan: &Plan) -> Value {
     let parts = Parts::of_role(&role.template);

@@ -100,6 +100,8 @@ pub struct State {
     pub(in crate::machine) error: Option<Arc<Failure>>,
     /// The output that its definition says, once it has completed.
     pub(in crate::machine) output: Option<Data>,
+    /// Why it completed before its last stage.
+    pub(in crate::machine) reason: Option<Box<str>>,
 }
 
 impl State {

@@ -140,6 +140,7 @@ impl From<Box<State>> for RunView {
             completed_at: state.completed_at,
             error: state.error,
             output,
+            reason: state.reason.map(String::from),
         }
     }
 }

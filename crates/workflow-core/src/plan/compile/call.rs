@@ -5,11 +5,15 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use crate::definition::{OnInterrupt, OutputFormat, RunNode, SessionMode, Stage};
-use crate::expr::ValueTemplate;
+use crate::definition::{
+    Diagnostic, OnInterrupt, OutputFormat, PromptTemplate, Role, RunNode, SessionMode, Stage,
+};
+use crate::expr::{Template, ValueTemplate};
+use crate::ids::{RoleId, StageId};
 use crate::output_schema::OutputSchema;
 use crate::plan::compile::Compiler;
-use crate::plan::model::{CallPlan, InputPlan, Source};
+use crate::plan::model::{CallPlan, InputPlan, RolePlan, Source};
+use crate::role::{RoleError, RoleTemplate};
 
 /// How often a wrong output goes back to the provider, by default.
 const REPAIRS: u32 = 2;
@@ -20,7 +24,8 @@ impl Compiler<'_> {
         Some(CallPlan {
             provider: None,
             role: None,
-            prompt: self.text(format_args!("{path}.prompt"), stage.prompt.as_deref())?,
+            prompt: self.prompt(path, stage.prompt.as_deref(), stage.template)?,
+            template: self.template(path, stage.prompt.as_deref(), stage.template)?,
             inputs: self.stage_inputs(path, stage)?,
             follows: true,
             with: self.options(format_args!("{path}.with"), stage.with.as_ref())?,
@@ -36,7 +41,7 @@ impl Compiler<'_> {
             timeout: stage.timeout.map(|period| period.0),
             idle_timeout: stage.idle_timeout.map(|period| period.0),
             is_json: stage.output == Some(OutputFormat::Json),
-            schema: self.schema(format_args!("{path}.output_schema"), stage.output_schema.as_deref())?,
+            schema: self.schema(format_args!("{path}.output_schema"), stage.output_schema.as_ref())?,
             repairs: stage.repairs.unwrap_or(REPAIRS),
         })
     }
@@ -53,6 +58,8 @@ impl Compiler<'_> {
         let own_role = run.role.as_deref().filter(|role| *role != "${stage.role}");
         let own_provider = run.provider.as_deref().filter(|provider| *provider != "${stage.provider}");
         let prompt = run.prompt.as_ref().or(stage.prompt.as_ref().filter(|_| own_role.is_none()));
+        let of_stage = stage.template.filter(|_| run.prompt.is_none());
+        let template = run.template.or(of_stage);
         let with = run.with.as_ref().or(stage.with.as_ref().filter(|_| own_provider.is_none()));
         let mut inputs: Vec<_> = values.map(InputPlan::All).into_iter().collect();
         for (n, input) in run.inputs.iter().enumerate() {
@@ -71,7 +78,8 @@ impl Compiler<'_> {
         Some(CallPlan {
             provider: self.text(format_args!("{path}.provider"), own_provider)?,
             role: self.text(format_args!("{path}.role"), own_role)?,
-            prompt: self.text(format_args!("{path}.prompt"), prompt.map(String::as_str))?,
+            prompt: self.prompt(path, prompt.map(String::as_str), template)?,
+            template: self.template(path, prompt.map(String::as_str), template)?,
             inputs,
             follows: is_first,
             with: self.options(format_args!("{path}.with"), with)?,
@@ -85,9 +93,44 @@ impl Compiler<'_> {
             timeout: run.timeout.or(stage.timeout).map(|period| period.0),
             idle_timeout: run.idle_timeout.or(stage.idle_timeout).map(|period| period.0),
             is_json: run.output == Some(OutputFormat::Json),
-            schema: self.schema(format_args!("{path}.output_schema"), run.output_schema.as_deref())?,
+            schema: self.schema(format_args!("{path}.output_schema"), run.output_schema.as_ref())?,
             repairs: run.repairs.unwrap_or(REPAIRS),
         })
+    }
+
+    /// The prompt, where it is a text with `${…}`.
+    #[expect(clippy::option_option, reason = "the outer one is absent when something is wrong")]
+    fn prompt(
+        &mut self,
+        path: &str,
+        prompt: Option<&str>,
+        template: Option<PromptTemplate>,
+    ) -> Option<Option<Template>> {
+        self.text(format_args!("{path}.prompt"), prompt.filter(|_| template.is_none()))
+    }
+
+    /// The prompt, where it has the grammar of roles.
+    #[expect(clippy::option_option, reason = "the outer one is absent when something is wrong")]
+    fn template(
+        &mut self,
+        path: &str,
+        prompt: Option<&str>,
+        template: Option<PromptTemplate>,
+    ) -> Option<Option<Box<RolePlan>>> {
+        let Some((prompt, PromptTemplate::Handlebars)) = prompt.zip(template) else { return Some(None) };
+        let role = Role::new(RoleId::new("prompt").ok()?, prompt);
+        match RoleTemplate::compile(&role, self.bundle.workflow.stages.keys().map(StageId::as_str)) {
+            Ok(template) => {
+                Some(Some(Box::new(RolePlan { role, template, inputs: Vec::new(), schema: None })))
+            }
+            Err(errors) => {
+                let at = |error: &RoleError| {
+                    Diagnostic::error("bad-template", format!("{path}.prompt"), error.to_string())
+                };
+                self.problems.extend(errors.iter().map(at));
+                None
+            }
+        }
     }
 
     fn stage_inputs(&mut self, path: &str, stage: &Stage) -> Option<Vec<InputPlan>> {

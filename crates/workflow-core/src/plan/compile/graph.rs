@@ -5,7 +5,9 @@ use serde_json::Value;
 use crate::definition::{self, AskNode, ForeachNode, Mode, Node, Profile, ReduceStrategy, Stage};
 use crate::expr::{Condition, Template, ValueTemplate};
 use crate::plan::compile::Compiler;
-use crate::plan::model::{ArmPlan, AskPlan, ForeachPlan, GraphPlan, Items, NodeKind, NodePlan, Source};
+use crate::plan::model::{
+    ArmPlan, AskPlan, EndPlan, ForeachPlan, GraphPlan, Items, NodeKind, NodePlan, Source,
+};
 
 /// How many nodes of a lane are under way at a time, by default.
 const NODES: u32 = 64;
@@ -21,9 +23,13 @@ impl Compiler<'_> {
         let mut nodes = Vec::with_capacity(profile.graph.len());
         for (place, node) in profile.graph.iter().enumerate() {
             let path = format!("{path}.{}", node.id);
-            let known: Vec<_> = needs[place].iter().chain(&arm_of[place]).copied().collect();
-            let after = definition::after(node, &names, &known);
-            let is_first = known.is_empty() && after.is_empty();
+            let after = if node.after.is_empty() {
+                Vec::new()
+            } else {
+                let known: Vec<_> = needs[place].iter().chain(&arm_of[place]).copied().collect();
+                definition::after(node, &names, &known)
+            };
+            let is_first = needs[place].is_empty() && arm_of[place].is_empty() && after.is_empty();
             nodes.push(NodePlan {
                 id: node.id.clone(),
                 out: node.out.clone(),
@@ -43,7 +49,9 @@ impl Compiler<'_> {
         }
         self.attach(path, &mut nodes, profile, stage)?;
         let names = std::mem::take(&mut self.names);
-        Some(GraphPlan { nodes, names, concurrency: profile.concurrency.unwrap_or(NODES) })
+        let ends = nodes.iter().enumerate().filter(|(_, node)| matches!(node.kind, NodeKind::End(_)));
+        let ends = ends.map(|(place, _)| place).collect();
+        Some(GraphPlan { nodes, names, concurrency: profile.concurrency.unwrap_or(NODES), ends })
     }
 
     fn kind(&mut self, path: &str, node: &Node, stage: &Stage, is_first: bool) -> Option<NodeKind> {
@@ -76,9 +84,19 @@ impl Compiler<'_> {
             }
             Node::Export(export) => NodeKind::Export {
                 from: self.source_of(&export.from)?,
-                schema: self.schema(format_args!("{path}.output_schema"), export.output_schema.as_deref())?,
+                schema: self.schema(format_args!("{path}.output_schema"), export.output_schema.as_ref())?,
             },
             Node::Ask(ask) => NodeKind::Ask(Box::new(self.ask(path, ask)?)),
+            Node::End(end) => NodeKind::End(Box::new(EndPlan {
+                status: end.status.unwrap_or_default(),
+                reason: self.text(format_args!("{path}.reason"), end.reason.as_deref())?,
+                output: match &end.output {
+                    Some(output) => {
+                        Some(self.keep(format_args!("{path}.output"), ValueTemplate::parse(output))?)
+                    }
+                    None => None,
+                },
+            })),
             Node::Set(set) => NodeKind::Set(Box::new(
                 self.keep(format_args!("{path}.value"), ValueTemplate::parse(&set.value))?,
             )),
@@ -94,7 +112,7 @@ impl Compiler<'_> {
         Some(AskPlan {
             question: self.keep(format_args!("{path}.question"), Template::parse(&ask.question))?,
             choices,
-            schema: self.schema(format_args!("{path}.output_schema"), ask.output_schema.as_deref())?,
+            schema: self.schema(format_args!("{path}.output_schema"), ask.output_schema.as_ref())?,
         })
     }
 
@@ -126,7 +144,7 @@ impl Compiler<'_> {
     /// Attaches schemas to the calls whose replies have to follow them: an export's to its source, the
     /// stage's to what makes the stage's output.
     fn attach(&mut self, path: &str, nodes: &mut [NodePlan], profile: &Profile, stage: &Stage) -> Option<()> {
-        let schema = self.schema(format_args!("{path}.output_schema"), stage.output_schema.as_deref())?;
+        let schema = self.schema(format_args!("{path}.output_schema"), stage.output_schema.as_ref())?;
         if let Some(schema) = schema {
             let mut open = nodes.iter_mut().filter_map(|node| match &mut node.kind {
                 NodeKind::Export { schema, .. } => Some(schema),
@@ -192,6 +210,7 @@ fn when(node: &Node) -> Option<&str> {
         Node::Export(export) => export.when.as_deref(),
         Node::Ask(ask) => ask.when.as_deref(),
         Node::Set(set) => set.when.as_deref(),
+        Node::End(end) => end.when.as_deref(),
         Node::Branch(_) => None,
     }
 }

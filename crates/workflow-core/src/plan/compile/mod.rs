@@ -15,7 +15,9 @@ use serde_json::{Map, Value};
 
 use crate::bundle::{Bundle, BundleHash};
 use crate::data::Data;
-use crate::definition::{CheckedBundle, Diagnostic, Diagnostics, Mode, ParallelStrategy, Period, Stage};
+use crate::definition::{
+    CheckedBundle, Diagnostic, Diagnostics, Mode, ParallelStrategy, Period, SchemaSource, Stage,
+};
 use crate::expr::{Condition, SyntaxError, Template, ValueTemplate};
 use crate::ids::{NodeId, NodePath, NodePathParts, StageId};
 use crate::output_schema::OutputSchema;
@@ -166,6 +168,7 @@ impl Compiler<'_> {
             retries: stage.retries.unwrap_or(3),
             backoff: stage.retry_backoff.unwrap_or(Period::from_secs(5)).0,
             when: self.condition(format_args!("{path}.when"), stage.when.as_deref())?,
+            end_when: self.condition(format_args!("{path}.end_when"), stage.end_when.as_deref())?,
             approval: self.text(format_args!("{path}.approval"), stage.approval.as_deref())?,
             budget: stage.budget,
             vars: profile.map(|profile| data_of(&profile.vars)).unwrap_or_default(),
@@ -173,21 +176,23 @@ impl Compiler<'_> {
         })
     }
 
-    /// The schema of that name; the outer `None` when there is something wrong with it.
+    /// The schema; the outer `None` when there is something wrong with it.
     #[expect(clippy::option_option, reason = "the outer one is absent when something is wrong")]
     pub(super) fn schema(
         &mut self,
         path: Arguments<'_>,
-        name: Option<&str>,
+        source: Option<&SchemaSource>,
     ) -> Option<Option<Arc<OutputSchema>>> {
-        let Some(name) = name else { return Some(None) };
-        if let Some(known) = self.schemas.get(name) {
+        let Some(source) = source else { return Some(None) };
+        if let Some(known) = source.file().and_then(|name| self.schemas.get(name)) {
             return Some(Some(known.clone()));
         }
-        match OutputSchema::compile(name, &self.bundle.schemas) {
+        match source.compile(&self.bundle.schemas) {
             Ok(schema) => {
                 let schema = Arc::new(schema);
-                self.schemas.insert(name.to_owned(), schema.clone());
+                if let Some(name) = source.file() {
+                    self.schemas.insert(name.to_owned(), schema.clone());
+                }
                 Some(Some(schema))
             }
             Err(error) => {

@@ -1,6 +1,6 @@
 //! Roles: their templates, inputs and schemas.
 
-use crate::definition::{Diagnostic, Role};
+use crate::definition::{Diagnostic, Role, SchemaSource};
 use crate::expr::ValueTemplate;
 use crate::ids::{StageId, is_id};
 use crate::plan::compile::Compiler;
@@ -10,7 +10,8 @@ use crate::role::RoleTemplate;
 impl Compiler<'_> {
     pub(super) fn role(&mut self, role: &Role) -> Option<RolePlan> {
         let path = format!("roles/{}", role.id);
-        let schema = self.schema(format_args!("{path}.output_schema"), role.output_schema.as_deref())?;
+        let schema = role.output_schema.as_deref().map(SchemaSource::from);
+        let schema = self.schema(format_args!("{path}.output_schema"), schema.as_ref())?;
         let stages = self.bundle.workflow.stages.keys().map(StageId::as_str);
         let template = match RoleTemplate::compile(role, stages) {
             Ok(template) => template,

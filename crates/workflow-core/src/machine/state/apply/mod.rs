@@ -84,6 +84,7 @@ impl State {
             completed_at: None,
             error: None,
             output: None,
+            reason: None,
         })
     }
 
@@ -354,9 +355,10 @@ impl State {
                 self.cancelling = true;
                 self.go_on();
             }
-            EventBody::RunCompleted { output, .. } => {
+            EventBody::RunCompleted { output, reason, .. } => {
                 self.end(RunStatus::Completed, None, event.at)?;
                 self.output.clone_from(output);
+                self.reason.clone_from(reason);
             }
             EventBody::RunFailed { error } => self.end(RunStatus::Failed, Some(error), event.at)?,
             EventBody::RunCancelled => {
