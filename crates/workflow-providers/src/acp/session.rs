@@ -79,6 +79,10 @@ pub(super) struct Session<'c> {
     part_has_ended: bool,
     /// The id of the message that the part is of, where the agent has ids.
     message: Option<String>,
+    /// What another message has of the part so far.
+    again: Option<String>,
+    /// A notice behind the last message: some agents tell an error so, and nothing else of it.
+    trailing: String,
     titles: HashMap<String, (String, String)>,
     denied: Vec<Value>,
     /// What a person is asked: the prompt is cancelled for it.
@@ -105,6 +109,8 @@ impl<'c> Session<'c> {
             part: String::new(),
             part_has_ended: false,
             message: None,
+            again: None,
+            trailing: String::new(),
             titles: HashMap::new(),
             denied: Vec::new(),
             question: None,
@@ -420,19 +426,35 @@ impl<'c> Session<'c> {
         }
         if std::mem::take(&mut self.part_has_ended) {
             self.part.clear();
-            self.message = None;
+            (self.message, self.again) = (None, None);
+            self.trailing.clear();
         }
         say(Said::TextDelta(text.to_owned()));
         match (&self.message, message) {
             // A notice of the program, within or behind a message of the model.
-            (Some(_), None) => return,
-            (before, Some(message)) if before.as_deref() != Some(message) => {
+            (Some(_), None) => return self.trailing.push_str(text),
+            // What was said before the first message is a notice too.
+            (None, Some(message)) => {
                 self.part.clear();
                 self.message = Some(message.to_owned());
             }
+            (Some(before), Some(message)) if before != message => {
+                self.message = Some(message.to_owned());
+                self.again = Some(String::new());
+            }
             _ => {}
         }
-        self.part.push_str(text);
+        self.trailing.clear();
+        let Some(mut again) = self.again.take() else { return self.part.push_str(text) };
+        // An agent that has lost its connection begins again, with another message.
+        again.push_str(text);
+        if self.part.starts_with(&again) {
+            self.again = Some(again);
+        } else if again.starts_with(&self.part) {
+            self.part = again;
+        } else {
+            self.part.push_str(&again);
+        }
     }
 
     /// The tokens of the prompt. Agents differ in whether they count those of the whole session, so only those of a new
@@ -500,7 +522,7 @@ impl<'c> Session<'c> {
                     details.insert("permission_denials".to_owned(), self.denied.into());
                 }
                 let session = self.id.filter(|_| self.continues.is_some());
-                Ok(Outcome { text: self.part, value: None, usage, session, details })
+                Ok(Outcome { text: self.part + &self.trailing, value: None, usage, session, details })
             }
         }
     }

@@ -134,15 +134,16 @@ fn a_notice_of_the_program_is_not_part_of_the_models_message() {
     };
     let agent = Agent::new(&[
         says("Warning: the model is new. "),
-        of("m-1", "I will look. "),
-        of("m-2", "It is "),
-        says("Warning: the limit is near. "),
-        of("m-2", "done."),
+        of("m-1", "It is "),
+        says("Warning: the connection was lost. "),
+        of("m-2", "It "),
+        of("m-2", "is "),
+        of("m-3", "done."),
         ends("end_turn"),
     ]);
     let (reply, said) = agent.run(&json!({}));
     assert_eq!(reply.unwrap().output.json(), "\"It is done.\"");
-    assert_eq!(said.of(OutputKind::TextDelta).len(), 5);
+    assert_eq!(said.of(OutputKind::TextDelta).len(), 6);
 }
 
 #[test]
