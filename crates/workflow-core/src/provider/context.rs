@@ -34,7 +34,8 @@ pub struct CallContext {
     id: CallId,
     stop: StopSignal,
     host: Arc<dyn CallHost>,
-    answers: Arc<[GivenAnswer]>,
+    /// Absent where there are none, as in nearly every call.
+    answers: Option<Arc<[GivenAnswer]>>,
 }
 
 /// An answer of a person to a question of an earlier attempt at the same node.
@@ -49,18 +50,18 @@ pub struct GivenAnswer {
 impl CallContext {
     /// A context for one call.
     pub fn new(id: CallId, stop: StopSignal, host: Arc<dyn CallHost>) -> Self {
-        Self { id, stop, host, answers: Arc::default() }
+        Self { id, stop, host, answers: None }
     }
 
     /// The same with answers to questions of earlier attempts.
     #[must_use]
-    pub fn with_answers(self, answers: Arc<[GivenAnswer]>) -> Self {
-        Self { answers, ..self }
+    pub fn with_answers(self, answers: &[GivenAnswer]) -> Self {
+        Self { answers: (!answers.is_empty()).then(|| answers.into()), ..self }
     }
 
     /// The answers to questions of earlier attempts at the node, in the order in which they were given.
-    pub fn answers(&self) -> &Arc<[GivenAnswer]> {
-        &self.answers
+    pub fn answers(&self) -> &[GivenAnswer] {
+        self.answers.as_deref().unwrap_or_default()
     }
 
     /// The same with another stop signal: for a provider that passes the signal on by itself.

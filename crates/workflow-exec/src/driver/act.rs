@@ -85,7 +85,7 @@ impl<'e> Driver<'e> {
                 let patience = Patience { timeout, over_budget, idle_timeout, timer: &*self.engine.timer };
                 let grace = call::needs_grace(admission.provider).then_some(self.engine.stop_grace);
                 let io = Arc::new(CallIo::new(self.io.clone(), attempt, grace));
-                self.underway.call(Call::begin(request, answers, admission, io, patience, (began, span)));
+                self.underway.call(Call::begin(request, &answers, admission, io, patience, (began, span)));
             }
             Err(failure) => {
                 let result = Box::new(Err(self.not_made(failure, &secrets)));

@@ -60,7 +60,7 @@ impl<'e> Call<'e> {
     #[inline]
     pub(super) fn begin(
         request: CallRequest,
-        answers: Arc<[GivenAnswer]>,
+        answers: &[GivenAnswer],
         admission: Admission<'e>,
         io: Arc<CallIo>,
         patience: Patience<'e>,

@@ -50,7 +50,7 @@ impl Settings {
             return Err(ProviderError::permanent(message));
         }
         let zone = zone(&environment);
-        let answers = context.answers().clone();
+        let answers = context.answers().to_vec();
         let mut prompt = prompt::of(request, SchemaBy::Prompt);
         asking::told(&mut prompt, &answers);
         let mut session = Session::new(Task {

@@ -1,7 +1,5 @@
 //! What an agent asks to be allowed.
 
-use std::sync::Arc;
-
 use futures::executor::block_on;
 use serde_json::{Value, json};
 use workflow_core::output::OutputKind;
@@ -90,7 +88,7 @@ fn answered(agent: &Agent, answers: &[(&str, &str)]) -> Result<Reply, ProviderEr
         .iter()
         .map(|(question, answer)| GivenAnswer { question: (*question).into(), answer: (*answer).into() })
         .collect();
-    block_on(agent.provider().call(request, context.with_answers(Arc::from(answers))))
+    block_on(agent.provider().call(request, context.with_answers(&answers)))
 }
 
 /// An agent that asks for this in a session that was loaded.

@@ -79,10 +79,10 @@ impl<P: Provider> Provider for Recorder<P> {
             let context = context.clone();
             Arc::new(move || context.now())
         });
-        let answers = context.answers().clone();
+        let answers = context.answers().to_vec();
         let (began, said) = (clock(), Mutex::default());
         let listener = Arc::new(Listener { context, said, began, clock: clock.clone() });
-        let own = CallContext::new(id, stop.clone(), listener.clone()).with_answers(answers);
+        let own = CallContext::new(id, stop.clone(), listener.clone()).with_answers(&answers);
         let result = self.provider.call(request, own).await;
         let result_at = clock();
         let said = std::mem::take(&mut *listener.said.lock().unwrap());

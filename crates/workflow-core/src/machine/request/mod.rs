@@ -47,7 +47,7 @@ pub struct Call {
     /// How long it may show no activity.
     pub idle_timeout: Option<Duration>,
     /// What persons answered to questions of earlier attempts.
-    pub answers: Arc<[GivenAnswer]>,
+    pub answers: Vec<GivenAnswer>,
 }
 
 /// Resolves the call of an attempt that has begun.
@@ -157,11 +157,7 @@ pub fn request(
         timeout,
         over_budget,
         idle_timeout: call.idle_timeout,
-        answers: node
-            .map(NodeState::answers)
-            .filter(|given| !given.is_empty())
-            .map(Arc::from)
-            .unwrap_or_default(),
+        answers: node.map(NodeState::answers).unwrap_or_default().to_vec(),
     })
 }
 
