@@ -1,5 +1,6 @@
 //! The environment of one test: the fake, an empty home, and only the variables that it sets.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -114,10 +115,13 @@ impl Rig {
         let path = self.root().join("acp-agent");
         let quoted = |text: &str| format!("'{}'", text.replace('\'', "'\\''"));
         let variables = self.acp_environment(cli, scenario);
-        let variables: String =
-            variables.iter().map(|(name, value)| format!("export {name}={}\n", quoted(value))).collect();
+        let mut script = "#!/bin/sh\n".to_owned();
+        for (name, value) in &variables {
+            writeln!(script, "export {name}={}", quoted(value)).unwrap();
+        }
         let command: Vec<_> = cli.acp_command().iter().map(|part| quoted(part)).collect();
-        fs::write(&path, format!("#!/bin/sh\n{variables}exec {}\n", command.join(" "))).unwrap();
+        writeln!(script, "exec {}", command.join(" ")).unwrap();
+        fs::write(&path, script).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
         path
     }
