@@ -182,11 +182,11 @@ fn a_quota_is_waited_for_as_long_as_the_provider_says() {
 
 #[test]
 fn the_demo_provider_takes_the_time_of_the_engine() {
-    let host = Host::in_world(Sim::new(), |builder| builder.provider("demo", DemoProvider::new()));
+    let host = Host::in_world(Sim::new(), |builder| builder.provider("slow", DemoProvider::new()));
     let yaml = "
 workflow: { name: Demo, stages: [work] }
 work:
-  provider: demo
+  provider: slow
   prompt: work
   with: { delay: 2h, attempts: [{ fail: rate_limited, again_in: 3h }] }
 ";

@@ -71,6 +71,20 @@ fn singles() -> Vec<(&'static str, &'static str, Value, Value, Option<(Value, Fa
             None,
         ),
         ("export", "type: export, from: source, output_schema: done.json", done(), done(), no_done()),
+        (
+            "set",
+            "type: set, value: '${nodes.source.output.done}'",
+            done(),
+            json!(true),
+            Some((json!("text"), FailureClass::Expression)),
+        ),
+        (
+            "end",
+            "type: end, reason: Enough, output: '${nodes.source.output.done}'",
+            done(),
+            json!({ "status": "completed", "reason": "Enough", "output": true }),
+            Some((json!("text"), FailureClass::Expression)),
+        ),
         ("question", "type: ask, question: 'What of ${nodes.source.output}?'", json!(3), json!("this"), None),
         (
             "choice",

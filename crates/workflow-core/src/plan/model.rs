@@ -28,6 +28,8 @@ pub struct Plan {
     pub(crate) min_iterations: u32,
     /// The output of a run; absent: that of the last stage that was not skipped.
     pub(crate) output: Option<ValueTemplate>,
+    /// Whether a stage can end the run before the last.
+    pub(crate) ends_early: bool,
     pub(crate) roles: HashMap<RoleId, RolePlan>,
     /// Roles that only an expression could name and that this workflow cannot use, each with the reason.
     pub(crate) unfit: HashMap<RoleId, String>,
@@ -294,6 +296,11 @@ impl Plan {
 }
 
 impl StagePlan {
+    /// Whether the run can end after it, though other stages would follow.
+    pub(crate) fn ends_early(&self) -> bool {
+        self.end_when.is_some() || matches!(&self.work, Work::Graph(graph) if !graph.ends.is_empty())
+    }
+
     /// The call that the node at `path`, which is of this stage, makes.
     pub(crate) fn call(&self, path: &NodePath) -> Option<&CallPlan> {
         match &self.work {

@@ -22,9 +22,27 @@ pub(super) struct Ending {
     output: Option<Data>,
 }
 
-impl Step<'_> {
-    /// How the run ends after a stage that has just ended, if it ends there. It follows from what is stored.
-    pub(super) fn ending(&self, stage: &StagePlan) -> Option<Ending> {
+impl<'a> Step<'a> {
+    /// How the run ends after a stage that has just ended, if it ends there, and the stage that ends it. It follows from
+    /// what is stored.
+    pub(super) fn ending(&self, last: &StagePlan) -> Option<(&'a StagePlan, Ending)> {
+        if !self.plan.ends_early {
+            return None;
+        }
+        // A fork can begin when only some of the stages were skipped that would have followed.
+        let mut before = self.plan.stages.get(..=last.place)?.iter().rev();
+        let stage = before.find(|stage| !self.was_skipped(stage))?;
+        Some((stage, self.ending_of(stage)?))
+    }
+
+    fn was_skipped(&self, stage: &StagePlan) -> bool {
+        let result = self.state.results.get(&stage.id);
+        result.is_some_and(|result| {
+            result.iteration == self.state.iteration && result.status == StageStatus::Skipped
+        })
+    }
+
+    fn ending_of(&self, stage: &StagePlan) -> Option<Ending> {
         let graph = match &stage.work {
             Work::Graph(graph) if !graph.ends.is_empty() => Some(graph),
             _ if stage.end_when.is_none() => return None,

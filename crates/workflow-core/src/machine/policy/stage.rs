@@ -61,7 +61,7 @@ impl<'a> Step<'a> {
                         Some(last) if last.id == *stage => Some(last),
                         _ => self.plan.stage(stage),
                     };
-                    let ending = ended.and_then(|stage| Some((stage, self.ending(stage)?)));
+                    let ending = ended.and_then(|stage| self.ending(stage));
                     let mut to_come =
                         ended.and_then(|stage| self.plan.stages.get(stage.place + 1..)).into_iter().flatten();
                     // A run that was moved to another definition may have completed a stage that now comes

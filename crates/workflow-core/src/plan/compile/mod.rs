@@ -89,6 +89,7 @@ impl Compiler<'_> {
             Some(output) => Some(self.keep(format_args!("workflow.output"), ValueTemplate::parse(output))?),
             None => None,
         };
+        let ends_early = stages.iter().any(StagePlan::ends_early);
         let index = stages.iter().map(|stage| (stage.id.clone(), stage.place)).collect();
         let (mut roles, mut unfit) = (HashMap::default(), HashMap::default());
         let known = known_roles(&stages);
@@ -115,6 +116,7 @@ impl Compiler<'_> {
             repeat,
             min_iterations,
             output,
+            ends_early,
             roles,
             unfit,
             skills,
