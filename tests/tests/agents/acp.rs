@@ -81,7 +81,7 @@ fn a_tool_that_no_rule_allows_is_not_used(cli: Cli) {
 }
 
 /// Gemini CLI names the file of a session after the minute, and finds none that it loads in the minute in which it began.
-fn session_can_be_loaded(cli: Cli) {
+pub(crate) fn session_can_be_loaded(cli: Cli) {
     let minute = || Timestamp::now().as_second() / 60;
     let began = minute();
     wait_until(|| cli != Cli::Gemini || minute() > began);

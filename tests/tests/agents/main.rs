@@ -21,6 +21,7 @@ mod denied;
 mod failures;
 mod rig;
 mod runs;
+mod services;
 mod stopping;
 mod together;
 mod watched;

@@ -64,16 +64,25 @@ impl Terminal {
         self.command(arguments).output().unwrap()
     }
 
+    pub(crate) fn run_to_its_end(&self) -> Output {
+        self.run(&["run", "work", "--run-id", RUN, "--store", STORE])
+    }
+
     /// Runs the workflow in the background until an agent is in its tool.
     pub(crate) fn run_into_the_tool(&self) -> Child {
+        self.run_until(|| self.rig.is_in_the_tool())
+    }
+
+    /// Runs the workflow in the background until it is somewhere.
+    pub(crate) fn run_until(&self, is_there: impl Fn() -> bool) -> Child {
         let run = ["run", "work", "--run-id", RUN, "--store", STORE];
         let said = self.rig.root().join("said");
         let file = fs::File::create(&said).unwrap();
         let mut child = self.command(&run).stdout(file.try_clone().unwrap()).stderr(file).spawn().unwrap();
         wait_until(|| {
             let ended = child.try_wait().unwrap();
-            assert!(ended.is_none(), "no tool was used: {}", fs::read_to_string(&said).unwrap());
-            self.rig.is_in_the_tool()
+            assert!(ended.is_none(), "the run has ended: {}", fs::read_to_string(&said).unwrap());
+            is_there()
         });
         child
     }
@@ -123,7 +132,7 @@ fn stage(cli: Cli) -> &'static str {
 #[test]
 fn the_template_runs_with_an_agent_for_each_stage() {
     let terminal = Terminal::new(None);
-    let ran = terminal.run(&["run", "work", "--run-id", RUN, "--store", STORE]);
+    let ran = terminal.run_to_its_end();
     assert!(ran.status.success(), "{ran:?}");
     assert_eq!(terminal.rig.processes(), [""; 0]);
     // Code is written and reviewed, with two calls.
