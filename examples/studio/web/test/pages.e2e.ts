@@ -62,14 +62,15 @@ test("quota-known-unknown: a time is the provider's, and none is made up", async
   await server.run("quota", "q1");
   await server.until("q1", "paused");
   await goto("/runs/q1");
-  await page.getByText(/The provider's quota is used up until \d\d:\d\d, as the provider says\./).waitFor();
+  // With its day where that is not today.
+  await page.getByText(/The provider's quota is used up until .*\d\d:\d\d, as the provider says\./).waitFor();
   server.write("endless", QUOTA.replace("again_in: 1h, ", ""));
   await server.run("endless", "q2");
   // Without a time there is nothing to wait for: the run fails, and no time is shown.
   await server.until("q2", "failed");
   await goto("/runs/q2");
   await page.getByRole("region", { name: "Why the run failed" }).getByText("Quota used up", { exact: true }).waitFor();
-  expect(await page.getByText(/until \d\d:\d\d/).count()).toBe(0);
+  expect(await page.getByText(/until .*\d\d:\d\d/).count()).toBe(0);
 });
 
 test("deep-links: every place has an address, and dead ones lead to the nearest page and say so", async () => {

@@ -103,9 +103,10 @@ function Loaded({ file, reload }: { file: WorkflowDetail; reload: () => void }) 
 
   const goTo = (place: TextPlace) => {
     select({ ...show("yaml"), line: String(place.line), field: fieldAt(ranges, place) ?? at });
-    yaml.goTo(place, false);
-    // In a tab that is hidden the text cannot have the focus: it is shown first.
-    setTimeout(() => yaml.goTo(place), isNarrow ? 50 : 0);
+    yaml.goTo(place);
+    // In a tab that is hidden the text cannot have the focus: it is shown first. Where it has it, a later call would take it
+    // from what the next key chose.
+    if (!yaml.hasFocus) setTimeout(() => yaml.goTo(place), isNarrow ? 50 : 0);
   };
   const goToProblem = (problem: Problem) => {
     announce(problem.message);
