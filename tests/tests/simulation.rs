@@ -65,6 +65,7 @@ fn nothing_is_violated_by_seeds_that_found_faults() {
         3557,  // the budget was used up and the prompt could not be rendered
         6943,  // what a failed lane gave was taken for an output
         11845, // an approved node that could not be rendered was the last that its lane waited for
+        16599, // a call whose start was stored after an outage was not stopped in the next one
         57137, // the same
         17922, // an answer ended a lane of several that follow each other, in a run that was driven
         68983, // a driver forgot that its lease had run out, and found events of another one that equalled its own

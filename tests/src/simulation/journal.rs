@@ -2,7 +2,7 @@
 //! events were acknowledged, and which calls are running.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::channel::oneshot;
@@ -98,7 +98,8 @@ impl Journal {
 
     /// Its content.
     pub fn entries(&self) -> MutexGuard<'_, Entries> {
-        self.0.lock().unwrap()
+        // What panicked is reported by itself.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The runs, the violations, and the counts.

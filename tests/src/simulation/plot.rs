@@ -1,5 +1,6 @@
 //! The events of a simulation, as data.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -197,10 +198,23 @@ impl Plot {
         !self.happenings.iter().any(|it| matches!(it.what, What::Clock { .. }))
     }
 
-    /// Whether every engine executes runs, and all workflows are resolved and can be run.
+    /// Whether every engine executes runs, each run and each fork has its own number, and all workflows are
+    /// resolved and can be run.
     pub fn is_sound(&self) -> bool {
-        self.engines.iter().all(|engine| engine.runs > 0) && self.runs.iter().all(|run| run.case.is_sound())
+        let forks = self.happenings.iter().filter_map(|happening| match &happening.what {
+            What::Fork(fork) => Some(fork.number),
+            _ => None,
+        });
+        self.engines.iter().all(|engine| engine.runs > 0)
+            && are_unique(self.runs.iter().map(|run| run.number))
+            && are_unique(forks)
+            && self.runs.iter().all(|run| run.case.is_sound())
     }
+}
+
+fn are_unique(mut numbers: impl Iterator<Item = u64>) -> bool {
+    let mut seen = BTreeSet::new();
+    numbers.all(|number| seen.insert(number))
 }
 
 impl fmt::Display for Plot {

@@ -1,13 +1,18 @@
 //! Ways to stop driving, and calls that do not stop.
 
+use std::time::Duration;
+
 use futures::TryStreamExt as _;
 use futures::future::{Either, join, join_all, join3, select};
 use workflow_core::provider::{CallContext, ProviderError};
 use workflow_core::status::RunStatus;
 use workflow_core::stop::Stop;
+use workflow_core::store::MemoryStore;
 use workflow_core::usage::Usage;
-use workflow_exec::{EngineError, Fork, WorkOptions};
+use workflow_exec::{EngineError, Fork, Timer as _, WorkOptions};
 use workflow_providers::FunctionProvider;
+use workflow_tests::faulty::{Fault, Faulty};
+use workflow_tests::sim::Sim;
 
 use crate::host::{Host, id};
 
@@ -69,6 +74,22 @@ fn a_run_that_is_dropped_before_it_was_ever_polled_can_be_resumed() {
         assert_eq!(run.status().await.unwrap(), RunStatus::Pending);
         assert_eq!(host.engine.drive(&id("r1")).await.unwrap().status, RunStatus::Completed);
     });
+}
+
+#[test]
+fn a_call_whose_start_is_stored_during_a_shutdown_is_not_made() {
+    let (sim, memory) = (Sim::new(), MemoryStore::new());
+    let clock = sim.clone();
+    let store =
+        Faulty::new(&memory, |_| Fault::Delay(Duration::from_secs(5))).timer(move |time| clock.sleep(time));
+    let host = Host::in_world(sim, |builder| builder.store(store));
+    host.sim.block_on(async {
+        let run = host.engine.start(host.start("r1", PARALLEL)).await.unwrap();
+        host.sim.sleep_ms(2_000).await;
+        host.engine.shutdown(Stop::Gracefully).await;
+        assert_eq!(run.status().await.unwrap(), RunStatus::Running);
+    });
+    insta::assert_snapshot!(host.calls(), @"");
 }
 
 #[test]

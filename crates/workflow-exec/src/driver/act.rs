@@ -70,6 +70,9 @@ impl<'e> Driver<'e> {
     fn call(&mut self, path: NodePath, attempt: u32, name: &str, admission: Option<Admission<'e>>) {
         // The machine starts only calls whose slot was granted.
         let Some(admission) = admission else { return };
+        if self.watch.stopping() > Stop::None {
+            return self.not_begun(path, attempt, name);
+        }
         let (secrets, known) = (&*self.engine.secrets, &self.io.secrets);
         let secrets = Remembering { secrets, known, problem: OnceLock::new() };
         let mut call = machine::request(&self.plan, &self.state, &path, attempt, name, &secrets);
@@ -93,6 +96,16 @@ impl<'e> Driver<'e> {
                 self.underway.arrive(Arrival::Ended(ended));
             }
         }
+    }
+
+    /// A call that was decided before the driver was told to stop, and recorded after that, is not made: those
+    /// that are under way were told to stop already, and nothing would stop this one.
+    #[cold]
+    fn not_begun(&mut self, path: NodePath, attempt: u32, name: &str) {
+        let span = spans::node(&self.stage, &path, attempt, name);
+        let result = Box::new(Err(ProviderError::cancelled()));
+        let ended = Ended { path, attempt, result, began: self.decided, span };
+        self.underway.arrive(Arrival::Ended(ended));
     }
 
     /// The error of a call that could not be made.
