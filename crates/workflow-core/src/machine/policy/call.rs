@@ -20,9 +20,7 @@ use crate::usage::Usage;
 
 impl Step<'_> {
     pub(super) fn grant(&mut self, path: NodePath, provider: Arc<str>) -> Result<(), Broken> {
-        if !self.may_start(&path) {
-            return Ok(());
-        }
+        let Some(call) = self.call_that_may_start(&path) else { return Ok(()) };
         let node = self.node(&path);
         let attempt = node.map_or(0, |node| node.attempt) + 1;
         if node.and_then(|node| node.retry_at).is_some_and(|at| at > self.now) {
@@ -30,7 +28,7 @@ impl Step<'_> {
             self.due(path);
             return Ok(());
         }
-        let (Some(stage), Some(call)) = (self.stage, self.call(&path)) else { return Ok(()) };
+        let Some(stage) = self.stage else { return Ok(()) };
         let role = match who::role_of(self.plan, self.state, stage, &path, call) {
             Ok(role) => role,
             Err(failure) => {

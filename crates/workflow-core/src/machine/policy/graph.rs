@@ -59,6 +59,7 @@ impl<'a> Step<'a> {
         let state = self.graph_state(lane)?;
         if state.work.0.is_none() {
             state.work.0 = Some(derive(graph, state));
+            state.expect_nodes(graph.nodes.len());
         }
         let work = state.work.0.as_mut()?;
         if work.under_way >= graph.concurrency {

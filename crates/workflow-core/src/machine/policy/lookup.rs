@@ -120,16 +120,22 @@ impl<'a> Step<'a> {
 
     /// Whether the node belongs to the stage under way, has not begun its next attempt, and may begin it.
     pub(super) fn may_start(&self, path: &NodePath) -> bool {
+        self.call_that_may_start(path).is_some()
+    }
+
+    /// The call of the node, if it [may start](Self::may_start).
+    pub(super) fn call_that_may_start(&self, path: &NodePath) -> Option<&'a CallPlan> {
         if self.state.pausing || self.state.cancelling || self.state.rests() {
-            return false;
+            return None;
         }
-        if !self.is_here(path) || self.is_closed_for(path) || self.call(path).is_none() {
-            return false;
+        if !self.is_here(path) || self.is_closed_for(path) {
+            return None;
         }
+        let call = self.call(path)?;
         let waits = |node: &NodeState| {
             matches!(node.status, StageStatus::Pending | StageStatus::Queued | StageStatus::Retrying)
         };
-        self.node(path).map_or_else(|| self.is_begun(path), waits)
+        self.node(path).map_or_else(|| self.is_begun(path), waits).then_some(call)
     }
 
     /// Whether a node of a graph that has no events yet can start.

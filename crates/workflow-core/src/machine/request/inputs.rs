@@ -56,6 +56,7 @@ fn values_of(
     }
     for (number, input) in call.inputs.iter().enumerate() {
         let same = match input {
+            _ if told.is_empty() => None,
             InputPlan::Of(Source::Node(place)) => Some(Told::Node(*place)),
             InputPlan::Value(template) => template.as_name().and_then(|name| Told::of(scope, name)),
             InputPlan::Of(Source::Item) | InputPlan::All(_) => None,

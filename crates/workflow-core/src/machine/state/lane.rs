@@ -2,6 +2,7 @@
 
 use foldhash::fast::RandomState;
 use indexmap::IndexMap;
+use indexmap::map::raw_entry_v1::{RawEntryApiV1 as _, RawEntryMut};
 
 use crate::data::{Data, Elements};
 use crate::event::LaneOutput;
@@ -30,6 +31,13 @@ pub(in crate::machine) struct GraphState {
     /// How many nodes and items have failed for good.
     pub failed: u32,
     pub work: Derived<GraphWork>,
+}
+
+impl GraphState {
+    /// Makes room for that many nodes: their states are large, and are not moved while the map grows.
+    pub(in crate::machine) fn expect_nodes(&mut self, nodes: usize) {
+        self.nodes.reserve(nodes.saturating_sub(self.nodes.len()));
+    }
 }
 
 impl LaneState {
@@ -74,12 +82,11 @@ impl LaneState {
             None if path.items.is_empty() => Ok(&mut self.whole),
             None => Err("the node has no items"),
             Some(graph) => {
-                // Usually it exists, and the id need not be cloned.
-                let place = match graph.nodes.get_index_of(&path.node) {
-                    Some(place) => place,
-                    None => graph.nodes.insert_full(path.node.clone(), NodeState::UNSTARTED).0,
+                // Usually it exists, and the id need not be cloned. It is hashed once.
+                let node = match graph.nodes.raw_entry_mut_v1().from_key(&path.node) {
+                    RawEntryMut::Occupied(node) => node.into_mut(),
+                    RawEntryMut::Vacant(none) => none.insert(path.node.clone(), NodeState::UNSTARTED).1,
                 };
-                let (_, node) = graph.nodes.get_index_mut(place).ok_or("the node does not exist")?;
                 node.below_mut(&path.items)
             }
         }
