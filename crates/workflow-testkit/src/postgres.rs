@@ -109,6 +109,22 @@ impl Server {
         Self::keep(keeper, directory, Stdio::piped(), None)
     }
 
+    /// Starts a standby that follows this server over its Unix socket, and accepts reads. Its own URL leads to it;
+    /// `SELECT pg_promote()` makes it a primary.
+    ///
+    /// # Errors
+    ///
+    /// A message for the developer.
+    pub fn standby(&self, parent: &Path) -> Result<Self> {
+        let (programs, user) = (programs().ok_or(MISSING)?, User::find());
+        let directory = directory(parent, &user)?;
+        let mut copy = user.command(programs.join("pg_basebackup"));
+        copy.args(["--checkpoint=fast", "--no-sync", "--write-recovery-conf", "--username", USER]);
+        copy.arg("--host").arg(&self.directory).arg("--pgdata").arg(directory.join("data")).current_dir("/");
+        succeeded("pg_basebackup", copy.output())?;
+        Self::keep(keeper(&programs, &user, &directory, false), directory, Stdio::piped(), None)
+    }
+
     fn keep(mut keeper: Command, directory: PathBuf, from: Stdio, pipe: Option<&Path>) -> Result<Self> {
         let mut keeper = keeper.stdin(from).spawn().map_err(|error| format!("/bin/sh: {error}"))?;
         let words: Option<Box<dyn Write + Send>> = match pipe {
@@ -147,7 +163,7 @@ impl Server {
         self.say("start")?;
         for _ in 0..LOOKS {
             let state = fs::read_to_string(self.directory.join("data/postmaster.pid")).unwrap_or_default();
-            if state.lines().nth(7).is_some_and(|line| line.trim() == "ready") {
+            if state.lines().nth(7).is_some_and(|line| ["ready", "standby"].contains(&line.trim())) {
                 return Ok(());
             }
             if let Ok(Some(status)) = self.keeper.try_wait() {
@@ -232,9 +248,13 @@ fn prepare(parent: &Path, sync: bool) -> Result<(Command, PathBuf)> {
     let directory = directory(parent, &user)?;
     let mut tar = user.command("tar");
     succeeded("tar", tar.arg("-xf").arg("-").arg("-C").arg(&directory).stdin(open(&archive)?).output())?;
+    Ok((keeper(&programs, &user, &directory, sync), directory))
+}
 
+/// The keeper of the server in `directory`, before it is started.
+fn keeper(programs: &Path, user: &User, directory: &Path, sync: bool) -> Command {
     let mut keeper = user.command("/bin/sh");
-    keeper.args(["-c", KEEPER, "keeper"]).arg(&directory).arg(programs.join("postgres"));
+    keeper.args(["-c", KEEPER, "keeper"]).arg(directory).arg(programs.join("postgres"));
     for setting in [
         "listen_addresses=",
         "max_connections=200",
@@ -246,7 +266,7 @@ fn prepare(parent: &Path, sync: bool) -> Result<(Command, PathBuf)> {
     keeper.current_dir("/").stdout(Stdio::piped()).stderr(Stdio::null());
     // An interrupt of the tests must not prevent its clean-up.
     keeper.process_group(0);
-    Ok((keeper, directory))
+    keeper
 }
 
 /// The directory for servers that need no durable disk.

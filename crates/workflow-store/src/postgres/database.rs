@@ -15,8 +15,9 @@ use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Config, Row};
 use workflow_core::store::StoreError;
 
-use super::options::{PostgresOptions, place};
-use super::wire::Connector;
+use super::connect::opener::Opener;
+use super::connect::wire::Connector;
+use super::options::PostgresOptions;
 
 /// How many connections are reserved for appends, output and the heartbeat.
 const WRITERS: usize = 4;
@@ -69,22 +70,17 @@ pub(super) struct Database {
 
 impl Database {
     pub(super) fn new(options: &PostgresOptions) -> Result<Self, StoreError> {
-        let (mut config, connector) = options.config()?;
-        let place = place(&config, &options.schema);
-        if options.prepared_statements && config.get_options().is_none() {
-            // Poolers do not support this option, and are used without prepared statements.
-            config.options(format!("-c statement_timeout={}", options.time_limit.as_millis()));
-        }
-        let pool = |size| pool(&config, &connector, size, options.time_limit, &place);
+        let (opener, place) = options.opener()?;
+        let pool = |size| pool(&opener, size, options.time_limit, &place);
         Ok(Self {
             general: pool(options.connections)?,
             writers: pool(WRITERS)?,
-            schema: format!("\"{}\"", options.schema),
+            schema: format!("\"{}\"", options.schema_name()?),
             prepared: options.prepared_statements,
             limit: options.time_limit,
             texts: RefCell::default(),
+            connector: opener.connector(),
             place,
-            connector,
         })
     }
 
@@ -193,7 +189,10 @@ impl Database {
             return Err(lost(self.io(io::ErrorKind::TimedOut, "the database did not answer in time")));
         };
         result.map_err(|error| Fault {
-            refused: error.as_db_error().is_some_and(|told| told.parsed_severity() == Some(Severity::Error)),
+            refused: error.as_db_error().is_some_and(|told| {
+                // A server that became a standby is left: the next connection finds the primary.
+                told.parsed_severity() == Some(Severity::Error) && *told.code() != READ_ONLY
+            }),
             error: self.error(&error),
         })
     }
@@ -268,8 +267,12 @@ fn kind(error: &tokio_postgres::Error) -> io::ErrorKind {
     }
 }
 
-/// Errors of a server that is starting, stopping, or out of connections.
-const AWAY: [SqlState; 4] = [
+/// The error of a write to a standby.
+const READ_ONLY: SqlState = SqlState::READ_ONLY_SQL_TRANSACTION;
+
+/// Errors of a server that is starting, stopping, out of connections, or a standby.
+const AWAY: [SqlState; 5] = [
+    READ_ONLY,
     SqlState::ADMIN_SHUTDOWN,
     SqlState::CRASH_SHUTDOWN,
     SqlState::CANNOT_CONNECT_NOW,
@@ -280,18 +283,13 @@ fn lost(error: StoreError) -> Fault {
     Fault { error, refused: false }
 }
 
-fn pool(
-    config: &Config,
-    connector: &Connector,
-    size: usize,
-    limit: Duration,
-    place: &str,
-) -> Result<Pool, StoreError> {
+fn pool(opener: &Opener, size: usize, limit: Duration, place: &str) -> Result<Pool, StoreError> {
     let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-    let pool = Pool::builder(Manager::from_config(config.clone(), connector.clone(), manager))
+    let pool = Pool::builder(Manager::from_connect(Config::new(), opener.clone(), manager))
         .max_size(size)
         .wait_timeout(Some(limit))
-        .create_timeout(Some(limit))
+        // Opening has limits of its own, for each host.
+        .create_timeout(Some(limit + SLACK))
         .recycle_timeout(Some(limit))
         .runtime(Runtime::Tokio1);
     pool.build().map_err(|error| StoreError::Io {

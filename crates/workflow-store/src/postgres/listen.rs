@@ -8,11 +8,11 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::timeout;
 use tokio_postgres::types::Type;
-use tokio_postgres::{AsyncMessage, Client, Config};
+use tokio_postgres::{AsyncMessage, Client};
 
+use super::connect::opener::Opener;
 use super::database::Query;
 use super::service::Service;
-use super::wire::Connector;
 
 /// The delay before the next attempt: it grows up to the second value.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -25,10 +25,10 @@ const TEST: Query = Query::new("SELECT pg_notify($1, $2)", &[Type::TEXT, Type::T
 
 impl Service {
     /// Listens, and reconnects when the connection is lost.
-    pub(super) async fn listen(self: Rc<Self>, config: Config, connector: Connector, limit: Duration) {
+    pub(super) async fn listen(self: Rc<Self>, opener: Opener, limit: Duration) {
         let mut pause = PAUSE;
         loop {
-            match timeout(limit, self.connect(&config, &connector)).await {
+            match timeout(limit, self.connect(&opener)).await {
                 Ok(Ok(mut ears)) => {
                     if self.hears(&mut ears.payloads).await {
                         pause = PAUSE;
@@ -61,8 +61,8 @@ impl Service {
         }
     }
 
-    async fn connect(&self, config: &Config, connector: &Connector) -> Result<Ears, tokio_postgres::Error> {
-        let (client, mut connection) = config.connect(connector.clone()).await?;
+    async fn connect(&self, opener: &Opener) -> Result<Ears, tokio_postgres::Error> {
+        let (client, mut connection) = opener.open().await?;
         let (sender, payloads) = mpsc::unbounded_channel();
         let pump = spawn_local(async move {
             while let Some(Ok(message)) = poll_fn(|cx| connection.poll_message(cx)).await {

@@ -2,11 +2,12 @@
 //!
 //! All of it is one actor: [`thread`] passes requests to the [`service`](Service), and [`append`],
 //! [`output`], [`lease`] and [`hints`] each contribute a queue that the service owns and methods of the
-//! service. So these files import each other. `row`, `database`, `schema` and `options` are below them and do
+//! service. So these files import each other. `row`, `database`, `schema`, `options` and `connect` are below them and do
 //! not depend on the service.
 
 mod append;
 mod claim;
+mod connect;
 mod database;
 mod hints;
 mod lease;
@@ -21,9 +22,7 @@ mod row;
 mod schema;
 mod service;
 mod thread;
-mod tls;
 mod window;
-mod wire;
 
 use std::fmt;
 use std::rc::Rc;
@@ -116,7 +115,8 @@ impl PostgresOptions {
 
     /// The statements that create the schema in an empty database, for running them manually.
     pub fn migration_sql(&self) -> String {
-        migration(&format!("\"{}\"", self.schema), 0)
+        let schema = self.schema_name().unwrap_or_else(|_| "workflow".to_owned());
+        migration(&format!("\"{schema}\""), 0)
     }
 }
 

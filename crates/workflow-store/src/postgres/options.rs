@@ -9,8 +9,8 @@ use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 use workflow_core::store::StoreError;
 
-use super::tls::TlsSettings;
-use super::wire::Connector;
+use super::connect::opener::Opener;
+use super::connect::url::Settings;
 
 /// Options for opening a [`PostgresStore`](super::PostgresStore). Its `Debug` output contains no password.
 ///
@@ -27,7 +27,7 @@ use super::wire::Connector;
 pub struct PostgresOptions {
     url: String,
     pub(super) listen: Listen,
-    pub(super) schema: String,
+    schema: Option<String>,
     pub(super) name: Option<String>,
     pub(super) connections: usize,
     pub(super) lease_time: Duration,
@@ -47,19 +47,33 @@ pub(super) enum Listen {
 
 impl PostgresOptions {
     /// The database at `url`: `postgres://user:password@host:port/database`, or `key=value` pairs as in
-    /// libpq.
+    /// libpq. Beside the parameters of `tokio-postgres`, these are read from both:
     ///
-    /// `sslmode` has the meaning that libpq gives it: `disable`, `prefer` (TLS if the server offers it, the
-    /// default), `require`, `verify-ca`, `verify-full`. The first three do not verify the server; use
-    /// `verify-full` for a server on another machine. `sslrootcert=FILE` names the certificates of trusted
-    /// authorities; the default are those of the system. A Unix socket has no TLS. In every mode, a password
-    /// is never sent in clear text (`password` in `pg_hba.conf`) to a server that is neither local nor
-    /// verified.
+    /// | parameter | meaning |
+    /// |---|---|
+    /// | `sslmode` | as in libpq: `disable`, `prefer` (TLS if the server offers it, the default), `require`, `verify-ca`, `verify-full` |
+    /// | `sslrootcert` | a file with the certificates of trusted authorities; the default are those of the system |
+    /// | `sslcert`, `sslkey` | files with the client's certificate and its key; others must not be able to read the key |
+    /// | `target_session_attrs` | `any`, `read-write` or `primary`; with several hosts the default is `read-write` |
+    /// | `passfile` | a password file as in libpq; without a password in the URL, the default is `PGPASSFILE` or `~/.pgpass` |
+    /// | `password_file`, `password_command` | a file that contains the password, or a command that prints it (for `/bin/sh -c`) |
+    /// | `service`, `servicefile` | a section of a service file as in libpq (`PGSERVICEFILE`, `~/.pg_service.conf`): parameters that the URL does not have |
+    /// | `schema` | the [schema](Self::schema) of the tables |
+    ///
+    /// `disable`, `prefer` and `require` do not verify the server; use `verify-full` for a server on another
+    /// machine. A Unix socket has no TLS. In every mode, a password is never sent in clear text (`password` in
+    /// `pg_hba.conf`) to a server that is neither local nor verified.
+    ///
+    /// Several hosts (`host1:5432,host2:5432`) are tried in turn, the last one that worked first, until one
+    /// answers and is writable: after a fail-over, new connections lead to the new primary. Each host has its
+    /// share of the [time limit](Self::time_limit), or `connect_timeout` seconds if that is shorter.
+    ///
+    /// Passwords from files and commands are read each time a connection is opened, so that they may rotate.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
             listen: Listen::There,
-            schema: "workflow".to_owned(),
+            schema: None,
             name: None,
             connections: 4,
             lease_time: Duration::from_secs(30),
@@ -70,10 +84,11 @@ impl PostgresOptions {
         }
     }
 
-    /// The schema of the tables: up to 40 lower-case letters, digits and `_`. The default is `workflow`.
+    /// The schema of the tables: up to 40 lower-case letters, digits and `_`. The default is that of the URL
+    /// (`schema=NAME`), or `workflow`.
     #[must_use]
     pub fn schema(mut self, schema: impl Into<String>) -> Self {
-        self.schema = schema.into();
+        self.schema = Some(schema.into());
         self
     }
 
@@ -147,57 +162,61 @@ impl PostgresOptions {
         self
     }
 
-    /// The client's configuration, for all connections but the one that listens.
-    pub(super) fn config(&self) -> Result<(Config, Connector), StoreError> {
-        let schema = self.schema.as_bytes();
-        let plain = schema.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'_');
-        if !plain || !(1..=40).contains(&schema.len()) || schema[0].is_ascii_digit() {
-            return Err(invalid("a schema has up to 40 lower-case letters, digits and `_`"));
+    /// Opens all connections but the one that listens; and where they lead, for messages.
+    pub(super) fn opener(&self) -> Result<(Opener, String), StoreError> {
+        let schema = self.schema_name()?;
+        let mut settings = self.read(&self.url)?;
+        let place = place(&settings.config, &schema);
+        if self.prepared_statements && settings.config.get_options().is_none() {
+            // Poolers do not support this option, and are used without prepared statements.
+            settings.config.options(format!("-c statement_timeout={}", self.time_limit.as_millis()));
         }
-        self.read(&self.url)
+        Ok((self.open_with(settings)?, place))
     }
 
-    /// The client's configuration for the connection that listens, if there is one.
-    pub(super) fn listen_config(&self) -> Result<Option<(Config, Connector)>, StoreError> {
-        match &self.listen {
-            Listen::There => self.read(&self.url).map(Some),
-            Listen::At(url) => self.read(url).map(Some),
-            Listen::Nowhere => Ok(None),
-        }
+    /// Opens the connection that listens, if there is one.
+    pub(super) fn listen_opener(&self) -> Result<Option<Opener>, StoreError> {
+        let url = match &self.listen {
+            Listen::There => &self.url,
+            Listen::At(url) => url,
+            Listen::Nowhere => return Ok(None),
+        };
+        self.open_with(self.read(url)?).map(Some)
     }
 
-    fn read(&self, url: &str) -> Result<(Config, Connector), StoreError> {
-        let (mut config, tls) = self.parse(url)?;
-        let connector = Connector::new(&mut config, &tls).map_err(|problem| invalid(&problem))?;
-        Ok((config, connector))
+    fn open_with(&self, settings: Settings) -> Result<Opener, StoreError> {
+        Opener::new(settings, self.time_limit).map_err(|problem| invalid(&problem))
     }
 
-    fn parse(&self, url: &str) -> Result<(Config, TlsSettings), StoreError> {
-        let (tls, url) = TlsSettings::take(url).map_err(|problem| invalid(&problem))?;
-        // The parser's own message could repeat a part of the password.
-        let mut config: Config = url.parse().map_err(|_| invalid(UNREADABLE))?;
-        // If a password contains `@`, the rest of it would be shown as the name of the host.
-        let is_torn = |host: &Host| matches!(host, Host::Tcp(name) if name.contains('@'));
-        if config.get_hosts().iter().any(is_torn) {
-            return Err(invalid(UNREADABLE));
-        }
-        config.connect_timeout(self.time_limit);
+    fn read(&self, url: &str) -> Result<Settings, StoreError> {
+        let mut settings = Settings::read(url).map_err(|problem| invalid(&problem))?;
+        let config = &mut settings.config;
         config.keepalives_idle(Duration::from_secs(30));
         config.tcp_user_timeout(self.time_limit);
         if config.get_application_name().is_none() {
             config.application_name("workflow");
         }
-        Ok((config, tls))
+        Ok(settings)
+    }
+
+    /// The schema of the tables.
+    pub(super) fn schema_name(&self) -> Result<String, StoreError> {
+        let of_url = || Settings::read(&self.url).ok().and_then(|settings| settings.schema);
+        let name = self.schema.clone().or_else(of_url).unwrap_or_else(|| "workflow".to_owned());
+        let bytes = name.as_bytes();
+        let is_plain = bytes.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'_');
+        if is_plain && (1..=40).contains(&bytes.len()) && !bytes[0].is_ascii_digit() {
+            Ok(name)
+        } else {
+            Err(invalid("a schema has up to 40 lower-case letters, digits and `_`"))
+        }
     }
 
     /// Describes the database, for messages.
     pub(super) fn place(&self) -> Result<String, StoreError> {
-        Ok(place(&self.parse(&self.url)?.0, &self.schema))
+        Ok(place(&self.read(&self.url)?.config, &self.schema_name()?))
     }
 }
-
-const UNREADABLE: &str = "the URL of the database cannot be read: write \
-    postgres://user:password@host:port/database, with %XX for reserved characters";
 
 fn invalid(message: &str) -> StoreError {
     let source = io::Error::new(io::ErrorKind::InvalidInput, message);
@@ -205,16 +224,18 @@ fn invalid(message: &str) -> StoreError {
 }
 
 /// Describes the database, for messages.
-pub(super) fn place(config: &Config, schema: &str) -> String {
-    let host = match config.get_hosts().first() {
-        Some(Host::Tcp(host)) => host.clone(),
+fn place(config: &Config, schema: &str) -> String {
+    let ports = config.get_ports();
+    let port = |number: usize| ports.get(number).or_else(|| ports.first()).map(|port| format!(":{port}"));
+    let hosts = (0..).zip(config.get_hosts()).map(|(number, host)| match host {
+        Host::Tcp(host) => host.clone() + &port(number).unwrap_or_default(),
         #[cfg(unix)]
-        Some(Host::Unix(path)) => path.display().to_string(),
-        None => "localhost".to_owned(),
-    };
-    let port = config.get_ports().first().map(|port| format!(":{port}")).unwrap_or_default();
+        Host::Unix(path) => path.display().to_string() + &port(number).unwrap_or_default(),
+    });
+    let hosts: Vec<_> = hosts.collect();
+    let hosts = if hosts.is_empty() { "localhost".to_owned() } else { hosts.join(",") };
     let database = config.get_dbname().or(config.get_user()).unwrap_or_default();
-    format!("PostgreSQL {host}{port}/{database}, schema `{schema}`")
+    format!("PostgreSQL {hosts}/{database}, schema `{schema}`")
 }
 
 impl fmt::Debug for PostgresOptions {

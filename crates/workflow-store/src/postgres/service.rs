@@ -63,7 +63,7 @@ impl Service {
     ) -> Result<Rc<Self>, StoreError> {
         let database = Database::new(options)?;
         // Reports an invalid URL for the connection that listens at once.
-        options.listen_config()?;
+        options.listen_opener()?;
         schema::prepare(&database).await?;
         let service = Self {
             hints: Hints::new(watchers),
@@ -94,8 +94,8 @@ impl Service {
         tasks.push(spawn_local(Rc::clone(self).send_hints()));
         tasks.push(spawn_local(Rc::clone(self).poll(options.poll_every)));
         // The options were validated when the store was opened.
-        if let Ok(Some((config, connector))) = options.listen_config() {
-            tasks.push(spawn_local(Rc::clone(self).listen(config, connector, options.time_limit)));
+        if let Ok(Some(opener)) = options.listen_opener() {
+            tasks.push(spawn_local(Rc::clone(self).listen(opener, options.time_limit)));
         }
         tasks
     }

@@ -1,6 +1,8 @@
 //! The store in PostgreSQL.
 
+mod failover;
 mod leases;
+mod passwords;
 mod tables;
 mod tls;
 mod trouble;
@@ -18,6 +20,23 @@ use workflow_testkit::store::{Damage, Fixture};
 
 /// A server to use instead of one that is started for the tests.
 const URL: &str = "WORKFLOW_TEST_POSTGRES_URL";
+
+/// The first column of the rows of a query, as text.
+fn query(url: &str, sql: &str) -> Vec<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+        let connection = tokio::spawn(connection);
+        let rows = client.simple_query(sql).await.unwrap();
+        drop(client);
+        connection.await.unwrap().unwrap();
+        let texts = rows.iter().filter_map(|message| match message {
+            tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+            _ => None,
+        });
+        texts.collect()
+    })
+}
 
 /// A schema for one test, which is removed when it is dropped.
 struct Place {
@@ -54,20 +73,7 @@ impl Place {
 
     /// The first column of the rows of a query, as text.
     fn query(&self, sql: &str) -> Vec<String> {
-        let sql = sql.replace("@.", &format!("{}.", self.schema));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let (client, connection) = tokio_postgres::connect(&self.url, NoTls).await.unwrap();
-            let connection = tokio::spawn(connection);
-            let rows = client.simple_query(&sql).await.unwrap();
-            drop(client);
-            connection.await.unwrap().unwrap();
-            let texts = rows.iter().filter_map(|message| match message {
-                tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
-                _ => None,
-            });
-            texts.collect()
-        })
+        query(&self.url, &sql.replace("@.", &format!("{}.", self.schema)))
     }
 
     /// Executes `work` while another transaction has locked every run.

@@ -43,7 +43,7 @@ fn ask_until_told(other: &PostgresStore, run: &RunId, calls: &mpsc::Receiver<Opt
 
 /// Appends until told to stop, as a driver does: if the outcome is unknown it reads the log. Returns how many
 /// events were acknowledged.
-fn drive(store: &PostgresStore, run: &RunId, stop: &AtomicBool) -> u64 {
+pub(super) fn drive(store: &PostgresStore, run: &RunId, stop: &AtomicBool) -> u64 {
     let mut lease = block_on(store.claim(run)).unwrap();
     let (mut last, mut unknown) = (1, false);
     while !stop.load(Ordering::Relaxed) {

@@ -24,7 +24,7 @@ const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
 
 /// Opens connections. The client library delegates the negotiation to it.
 #[derive(Clone)]
-pub(super) struct Connector {
+pub(in crate::postgres) struct Connector {
     mode: SslMode,
     tls: MakeRustlsConnect,
     /// The addresses to connect to, regardless of the host names.
@@ -33,7 +33,7 @@ pub(super) struct Connector {
 
 impl Connector {
     /// Prepares `config` for it.
-    pub(super) fn new(config: &mut Config, settings: &TlsSettings) -> Result<Self, String> {
+    pub(in crate::postgres) fn new(config: &mut Config, settings: &TlsSettings) -> Result<Self, String> {
         if config.get_ssl_negotiation() == SslNegotiation::Direct {
             return Err("`sslnegotiation=direct` is not supported".to_owned());
         }
@@ -77,7 +77,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> MakeTlsConnect<S> for C
 }
 
 /// The negotiation before the protocol starts.
-pub(super) struct Negotiation<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> {
+pub(in crate::postgres) struct Negotiation<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> {
     mode: SslMode,
     tls: ConnectTls<S>,
     local: bool,
@@ -120,7 +120,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> TlsConnect<S> for Negot
 }
 
 /// A connection on which TLS was negotiated.
-pub(super) struct Wire<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> {
+pub(in crate::postgres) struct Wire<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> {
     stream: Stream<S>,
     guard: Guard,
 }
@@ -227,6 +227,7 @@ const CLEAR_TEXT: &str = "the server asks for the password in clear text, and it
 
 #[cfg(test)]
 mod tests {
+    use super::super::url::Settings;
     use super::*;
 
     /// The server's side of a connection that only asks for the password.
@@ -247,10 +248,9 @@ mod tests {
     /// The bytes that a server receives that lets `host` connect with the password `hunter2` and sends
     /// `messages`.
     fn said_to(host: &str, sslmode: &str, messages: &[&[u8]]) -> (String, String) {
-        let (settings, rest) =
-            TlsSettings::take(&format!("postgres://u:hunter2@{host}/d?sslmode={sslmode}")).unwrap();
-        let mut config: Config = rest.parse().unwrap();
-        let mut connector = Connector::new(&mut config, &settings).unwrap();
+        let url = format!("postgres://u:hunter2@{host}/d?sslmode={sslmode}");
+        let Settings { mut config, tls, .. } = Settings::read(&url).unwrap();
+        let mut connector = Connector::new(&mut config, &tls).unwrap();
         let tls = connector.make_tls_connect(host).unwrap();
         let (ours, theirs) = tokio::io::duplex(1 << 16);
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
