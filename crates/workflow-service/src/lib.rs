@@ -53,6 +53,8 @@ mod log;
 #[cfg(feature = "mcp")]
 pub mod mcp;
 mod message;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 mod notice;
 pub mod notifications;
 #[cfg(feature = "notify")]

@@ -6,6 +6,7 @@ mod serving;
 mod steering;
 mod variables;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
@@ -79,6 +80,8 @@ Environment:
                      hosts with private addresses that `http` and `model` may reach: localhost:11434,10.1.2.3, or * for all
   WORKFLOW_KEY_FILE  a file with a key: new runs are signed with it, and only runs with its signature are driven
   WORKFLOW_LOG       the log level on standard error: off, error, warn (default), info, debug, trace
+  WORKFLOW_LOG_FORMAT
+                     `json`: each message of the log is a JSON object on a line of its own
 
 RUN is the id of a run, the beginning of one, the id of a workflow that has one run, `@latest`, or
 `WORKFLOW@latest`.
@@ -352,6 +355,10 @@ pub(crate) struct WorkerArgs {
     /// home came with a checkout.
     #[arg(long)]
     pub notify: bool,
+    /// Serve metrics for Prometheus at `/metrics` of this address, and the checks `/healthz` and `/readyz`. They need no
+    /// token: use an address that only your own machines reach.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub metrics: Option<SocketAddr>,
 }
 
 /// What `run` takes.

@@ -15,6 +15,7 @@ use workflow_providers::{
     AcpProvider, ClaudeCodeProvider, CodexProvider, CommandProvider, DemoProvider, GeminiProvider,
     GrokProvider, HttpProvider, ModelProvider, Network, Price, Worktrees, working_time,
 };
+use workflow_service::metrics::Metrics;
 use workflow_service::notify::{Hints, Notifier};
 use workflow_service::{Batch, Caller, Operation, Scope, Service, Subscribe};
 use workflow_store::{Folders, FsCatalog, MemoryStore};
@@ -35,6 +36,15 @@ const DEMO: &str = "demo";
 /// The names of all providers.
 pub(crate) const PROVIDERS: [&str; 9] =
     [COMMAND, "acp", "claude-code", "codex", "gemini", "grok", "http", "model", DEMO];
+
+/// What a process does beside driving runs, where its user asks for it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Beside {
+    /// Tell the targets of the home what happens.
+    pub notify: bool,
+    /// Count what the engine does.
+    pub metrics: Option<Metrics>,
+}
 
 /// The parts that commands work with.
 pub(crate) struct Host {
@@ -60,18 +70,22 @@ impl Host {
         Self::with(&place.home, place.open()?, |builder| builder)?.trusted()
     }
 
-    /// The same, with events shown to `sink` too, and with a notifier if `notify` is set.
+    /// The same, with events shown to `sink` too.
     pub(crate) fn open_for(
         place: &Place,
         sink: impl EventSink + 'static,
-        notify: bool,
+        beside: &Beside,
     ) -> Result<Self, Error> {
-        Self::with_notifier(&place.home, place.open()?, notify, |builder| builder.sink(sink))?.trusted()
+        Self::with_more(&place.home, place.open()?, beside, |builder| builder.sink(sink))?.trusted()
     }
 
     /// The same for a server: runs are driven in the background, by `spawn`.
-    pub(crate) fn open_on(place: &Place, spawn: impl Spawn + 'static, notify: bool) -> Result<Self, Error> {
-        Self::with_notifier(&place.home, place.open()?, notify, |builder| builder.spawner(spawn))?.trusted()
+    pub(crate) fn open_on(
+        place: &Place,
+        spawn: impl Spawn + 'static,
+        beside: &Beside,
+    ) -> Result<Self, Error> {
+        Self::with_more(&place.home, place.open()?, beside, |builder| builder.spawner(spawn))?.trusted()
     }
 
     /// Carries out an operation as the user of the terminal.
@@ -127,13 +141,13 @@ impl Host {
         opened: Opened,
         more: impl FnOnce(EngineBuilder) -> EngineBuilder,
     ) -> Result<Self, Error> {
-        Self::with_notifier(home, opened, false, more)
+        Self::with_more(home, opened, &Beside::default(), more)
     }
 
-    fn with_notifier(
+    fn with_more(
         home: &Home,
-        Opened { store, place, distrust }: Opened,
-        notify: bool,
+        Opened { mut store, place, distrust }: Opened,
+        beside: &Beside,
         more: impl FnOnce(EngineBuilder) -> EngineBuilder,
     ) -> Result<Self, Error> {
         let worktrees = Worktrees::builder(&home.root, home.path.join("worktrees")).build();
@@ -149,7 +163,11 @@ impl Host {
         if let Some(key) = secrets::run_key()? {
             builder = builder.run_key(key);
         }
-        let hints = notify.then(Hints::default);
+        if let Some(metrics) = &beside.metrics {
+            store = metrics.store(store);
+            builder = builder.sink(metrics.clone());
+        }
+        let hints = beside.notify.then(Hints::default);
         if let Some(hints) = &hints {
             builder = builder.sink(hints.clone());
         }

@@ -29,6 +29,7 @@ mod home;
 mod host;
 mod init;
 mod moment;
+mod monitoring;
 mod notify;
 mod own_call;
 mod prices;
@@ -99,14 +100,18 @@ fn panicked(panic: &std::panic::PanicHookInfo<'_>) {
     }
 }
 
-/// Logs the warnings of the engine, the store and the providers to standard error. `WORKFLOW_LOG` sets another level.
+/// Logs the warnings of the engine, the store and the providers to standard error. `WORKFLOW_LOG` sets another level, and
+/// `WORKFLOW_LOG_FORMAT=json` writes one JSON object per line, with the fields of the spans around it.
 fn log_to_stderr() {
     let level = std::env::var("WORKFLOW_LOG").ok().and_then(|level| level.parse().ok());
-    tracing_subscriber::fmt()
+    let log = tracing_subscriber::fmt()
         .with_max_level(level.unwrap_or(tracing_subscriber::filter::LevelFilter::WARN))
         .with_writer(|| print::Log)
         // So every escape sequence in a line comes from the logged text, and is made harmless.
-        .with_ansi(false)
-        .with_target(false)
-        .init();
+        .with_ansi(false);
+    if std::env::var_os("WORKFLOW_LOG_FORMAT").is_some_and(|format| format == "json") {
+        log.json().init();
+    } else {
+        log.with_target(false).init();
+    }
 }

@@ -206,7 +206,12 @@ impl Engine {
         }
     }
 
+    /// Whether the engine was [shut down](Self::shutdown), or is shutting down.
+    pub fn is_shut_down(&self) -> bool {
+        self.shared.active.stopping() > Stop::None
+    }
+
     pub(crate) fn check_not_shut_down(&self) -> Result<(), EngineError> {
-        if self.shared.active.stopping() > Stop::None { Err(EngineError::ShutDown) } else { Ok(()) }
+        if self.is_shut_down() { Err(EngineError::ShutDown) } else { Ok(()) }
     }
 }

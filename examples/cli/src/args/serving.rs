@@ -36,6 +36,10 @@ pub(crate) struct ServeArgs {
     /// home came with a checkout.
     #[arg(long)]
     pub notify: bool,
+    /// Serve metrics for Prometheus at `/metrics` of this address, and the checks `/healthz` and `/readyz`. They need no
+    /// token: use an address that only your own machines reach.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub metrics: Option<SocketAddr>,
 }
 
 /// What `studio` takes.

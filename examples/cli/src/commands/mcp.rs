@@ -9,12 +9,12 @@ use super::serve::Server;
 use crate::args::McpArgs;
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::host::user;
+use crate::host::{Beside, user};
 use crate::store_url::Place;
 
 /// Serves the agent that started this program, until standard input ends or a signal arrives.
 pub(crate) async fn mcp(place: &Place, args: &McpArgs) -> Result<Exit, Error> {
-    let server = Server::start(place, args.no_worker, false).await?;
+    let server = Server::start(place, args.no_worker, &Beside::default()).await?;
     let service = server.service.clone();
     let scopes: &[Scope] = if args.read_only { &[Scope::Read] } else { &[Scope::Read, Scope::Run] };
     let caller = Caller::new(user(), "mcp").scopes(scopes.iter().copied());

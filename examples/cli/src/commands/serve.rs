@@ -23,7 +23,8 @@ use workflow_service::{Caller, Scope, Service, stdio};
 use crate::args::{More, ServeArgs};
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::host::{Host, user};
+use crate::host::{Beside, Host, user};
+use crate::monitoring::Monitoring;
 use crate::notify::Notifying;
 use crate::store_url::Place;
 use crate::{home, print, signals};
@@ -52,12 +53,11 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Opens the store, and drives runs of it that have no driver, unless told not to. Tells the targets of the home what
-    /// happens if `notify` is set.
-    pub(super) async fn start(place: &Place, no_worker: bool, notify: bool) -> Result<Self, Error> {
+    /// Opens the store, and drives runs of it that have no driver, unless told not to.
+    pub(super) async fn start(place: &Place, no_worker: bool, beside: &Beside) -> Result<Self, Error> {
         let signals = signals::listen()?;
         let runtime = Runtime::new().map_err(Error::System)?;
-        let host = Host::open_on(place, Threads(runtime.handle().clone()), notify)?;
+        let host = Host::open_on(place, Threads(runtime.handle().clone()), beside)?;
         let Host { engine, service, catalog, notifier, .. } = host;
         let notifying = match notifier {
             Some(notifier) => Some(Notifying::start(notifier, &catalog).await?),
@@ -109,7 +109,11 @@ impl Server {
 
 /// Serves until a signal arrives, or until standard input ends.
 pub(crate) async fn serve(place: &Place, args: &ServeArgs) -> Result<Exit, Error> {
-    let server = Server::start(place, args.no_worker, args.notify).await?;
+    let monitoring = args.metrics.map(Monitoring::bind).transpose()?;
+    let metrics = monitoring.as_ref().map(|monitoring| monitoring.metrics.clone());
+    let beside = Beside { notify: args.notify, metrics };
+    let server = Server::start(place, args.no_worker, &beside).await?;
+    let _monitoring = monitoring.map(|monitoring| monitoring.start(&server.engine)).transpose()?;
     let service = server.service.clone();
     let (stop, stopped) = oneshot::channel::<()>();
     let served = if args.stdio {

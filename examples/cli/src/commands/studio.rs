@@ -16,7 +16,7 @@ use crate::browser::Redirect;
 use crate::commands::serve::{Server, random_token};
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::host::user;
+use crate::host::{Beside, user};
 use crate::print;
 use crate::store_url::Place;
 
@@ -30,7 +30,7 @@ pub(crate) async fn studio(place: &Place, args: &StudioArgs) -> Result<Exit, Err
             "the files of the page are missing: build the program again, with --release".to_owned(),
         )
     })?;
-    let server = Server::start(place, args.no_worker, false).await?;
+    let server = Server::start(place, args.no_worker, &Beside::default()).await?;
     let bound = server.runtime.spawn(TcpListener::bind((Ipv4Addr::LOCALHOST, args.port))).await;
     let bound = bound.map_err(|error| Error::System(error.into()))?;
     let listener = bound.map_err(|error| {

@@ -18,7 +18,8 @@ use crate::display::{Log, Roll};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::foreground;
-use crate::host::Host;
+use crate::host::{Beside, Host};
+use crate::monitoring::Monitoring;
 use crate::notify::Notifying;
 use crate::store_url::Place;
 use crate::{print, signals};
@@ -30,7 +31,11 @@ use crate::{print, signals};
 pub(crate) async fn worker(place: &Place, json: bool, args: &WorkerArgs) -> Result<Exit, Error> {
     let mut signals = signals::listen()?;
     let roll = Roll::new();
-    let Some(host) = open(place, &roll, args.notify, &mut signals).await? else { return Ok(Exit::DONE) };
+    let monitoring = args.metrics.map(Monitoring::bind).transpose()?;
+    let metrics = monitoring.as_ref().map(|monitoring| monitoring.metrics.clone());
+    let beside = Beside { notify: args.notify, metrics };
+    let Some(host) = open(place, &roll, &beside, &mut signals).await? else { return Ok(Exit::DONE) };
+    let _monitoring = monitoring.map(|monitoring| monitoring.start(&host.engine)).transpose()?;
     let notifying = match host.notifier.clone() {
         Some(notifier) => Some(Notifying::start(notifier, &host.catalog).await?),
         None => None,
@@ -93,12 +98,12 @@ const AGAIN: Duration = Duration::from_secs(1);
 async fn open(
     place: &Place,
     roll: &Arc<Roll>,
-    notify: bool,
+    beside: &Beside,
     signals: &mut UnboundedReceiver<i32>,
 ) -> Result<Option<Host>, Error> {
     let mut is_told = false;
     loop {
-        match Host::open_for(place, roll.clone(), notify) {
+        match Host::open_for(place, roll.clone(), beside) {
             Ok(host) => return Ok(Some(host)),
             Err(Error::Store(error)) if is_away(&error) => {
                 if !is_told {

@@ -22,6 +22,7 @@ mod home;
 mod hostile;
 mod inputs;
 mod logs;
+mod monitoring;
 mod notifying;
 mod numbers;
 mod older;
