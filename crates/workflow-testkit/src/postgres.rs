@@ -333,8 +333,8 @@ fn open(path: &Path) -> Result<File> {
     File::open(path).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// The directory of the server's programs.
-fn programs() -> Option<PathBuf> {
+/// The directory of the server's programs (`postgres`, `pg_dump`), if they are installed.
+pub fn programs() -> Option<PathBuf> {
     let has_both =
         |directory: &PathBuf| ["initdb", "postgres"].iter().all(|name| directory.join(name).is_file());
     let on_path = std::env::var_os("PATH")

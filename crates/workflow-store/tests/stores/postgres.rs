@@ -1,5 +1,6 @@
 //! The store in PostgreSQL.
 
+mod backup;
 mod failover;
 mod leases;
 mod passwords;

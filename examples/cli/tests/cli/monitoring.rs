@@ -174,3 +174,32 @@ fn the_dashboard_shows_the_figures_that_are_served() {
         assert!(guide.contains(&format!("`{name}`")), "the guide lacks {name}");
     }
 }
+
+/// The commands of the compose file, with addresses of this machine.
+#[test]
+fn the_compose_file_starts_what_there_is() {
+    let compose = include_str!("../../../operate/compose.yaml");
+    let compose: Json = serde_yaml::from_str::<serde_yaml::Value>(compose)
+        .map(|yaml| serde_json::to_value(yaml).unwrap())
+        .unwrap();
+    let home = Home::with_stages(&STAGES);
+    home.write("token", "a-token-that-is-long-enough-to-be-accepted");
+    std::fs::set_permissions(home.path("token"), std::os::unix::fs::PermissionsExt::from_mode(0o600))
+        .unwrap();
+    for service in ["worker", "serve"] {
+        let words = compose["services"][service]["command"].as_array().unwrap();
+        let words: Vec<_> = words
+            .iter()
+            .map(|word| match word.as_str().unwrap() {
+                address if address.starts_with("0.0.0.0:") => "127.0.0.1:0",
+                "/run/secrets/token" => "token",
+                word => word,
+            })
+            .collect();
+        let mut started = home.start(&words);
+        started.wait_for_stderr("metrics at http://127.0.0.1:");
+        started.signal(Signal::TERM);
+        let ended = started.wait();
+        assert_eq!(ended.code, Some(0), "{service}: {ended:?}");
+    }
+}
