@@ -177,16 +177,16 @@ fn advisories() -> Result<()> {
 }
 
 fn test() -> Result<()> {
-    install_tmux()?;
-    run(&mut cargo(&["nextest", "run", "--workspace", "--all-features", "--profile", "ci"]))
-}
-
-/// Installs the terminal of the tests of `workflow top` where it is missing.
-fn install_tmux() -> Result<()> {
-    if Command::new("tmux").arg("-V").output().is_ok() {
-        return Ok(());
+    for (program, version, needed_by) in [
+        ("tmux", "-V", "the tests of `workflow top`"),
+        ("pgbouncer", "--version", "the tests of the PostgreSQL store"),
+    ] {
+        if Command::new(program).arg(version).output().is_err() {
+            install(&[program])
+                .with_context(|| format!("{needed_by} need {program}: `apt-get install {program}`"))?;
+        }
     }
-    install(&["tmux"]).context("the tests of `workflow top` need tmux: `apt-get install tmux`")
+    run(&mut cargo(&["nextest", "run", "--workspace", "--all-features", "--profile", "ci"]))
 }
 
 fn doctest() -> Result<()> {

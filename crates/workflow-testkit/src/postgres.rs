@@ -276,6 +276,11 @@ pub fn anywhere() -> PathBuf {
     if directory.as_os_str().len() > 60 { PathBuf::from("/tmp") } else { directory }
 }
 
+/// A command that runs `program` as the user of the servers: those refuse to run as root, as do poolers.
+pub fn server_command(program: impl AsRef<Path>) -> Command {
+    User::find().command(program)
+}
+
 impl User {
     fn find() -> Self {
         let name = if said("id", &["-u"]).as_deref() != Some("0") {

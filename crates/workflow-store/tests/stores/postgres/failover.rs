@@ -1,12 +1,16 @@
 //! A primary and a standby that follows it, both named in the URL.
 
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
 use std::sync::atomic::AtomicBool;
 use std::thread;
 
 use futures::executor::block_on;
 use workflow_core::ids::RunId;
 use workflow_core::store::{RunStore as _, StoreError};
-use workflow_testkit::postgres::{Server, anywhere};
+use workflow_testkit::postgres::{Server, anywhere, server_command};
 
 use super::trouble::drive;
 use super::*;
@@ -32,6 +36,15 @@ impl Pair {
         Self { primary, standby, url }
     }
 
+    /// The standby has everything that the primary acknowledges.
+    fn synchronous() -> Self {
+        let pair = Self::start();
+        Self::ask(&pair.primary, "ALTER SYSTEM SET synchronous_standby_names = '*'");
+        Self::ask(&pair.primary, "SELECT pg_reload_conf()");
+        Self::wait(&pair.primary, "SELECT sync_state FROM pg_stat_replication", "sync");
+        pair
+    }
+
     /// Runs a query on the primary or the standby.
     fn ask(server: &Server, sql: &str) -> Vec<String> {
         query(&server.url(), sql)
@@ -51,6 +64,60 @@ impl Pair {
     }
 }
 
+/// PgBouncer in transaction mode, on a Unix socket.
+struct Pooler {
+    folder: PathBuf,
+    process: Child,
+}
+
+impl Pooler {
+    fn start(server: &Server) -> Self {
+        let folder = tempfile::Builder::new().prefix("pooler-").tempdir_in(anywhere()).unwrap().keep();
+        std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o777)).unwrap();
+        Self::configure(&folder, server);
+        let process = server_command("pgbouncer")
+            .arg(folder.join("pgbouncer.ini"))
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the tests need pgbouncer: `apt install pgbouncer`");
+        while UnixStream::connect(folder.join(".s.PGSQL.6432")).is_err() {
+            thread::sleep(Duration::from_millis(20));
+        }
+        Self { folder, process }
+    }
+
+    fn configure(folder: &Path, server: &Server) {
+        let (host, place) = (of(&server.url(), "host="), folder.display());
+        let text = format!(
+            "[databases]\npostgres = host={host} user=workflow\n[pgbouncer]\nauth_type = any\n\
+             pool_mode = transaction\nunix_socket_dir = {place}\nlisten_port = 6432\nlogfile = {place}/log\n\
+             server_login_retry = 0\nignore_startup_parameters = extra_float_digits\n"
+        );
+        std::fs::write(folder.join("pgbouncer.ini"), text).unwrap();
+    }
+
+    fn url(&self) -> String {
+        format!("host={} port=6432 user=workflow dbname=postgres", self.folder.display())
+    }
+
+    /// Reads its configuration again, which names another server.
+    fn lead_to(&self, server: &Server) {
+        Self::configure(&self.folder, server);
+        let pid = rustix::process::Pid::from_child(&self.process);
+        rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
+    }
+}
+
+impl Drop for Pooler {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
 /// The value of `key` in pairs.
 fn of(pairs: &str, key: &str) -> String {
     pairs.split(' ').find_map(|pair| pair.strip_prefix(key)).unwrap().to_owned()
@@ -58,12 +125,28 @@ fn of(pairs: &str, key: &str) -> String {
 
 #[test]
 fn a_synchronous_standby_takes_over_and_nothing_that_was_acknowledged_is_lost() {
-    let mut pair = Pair::start();
-    Pair::ask(&pair.primary, "ALTER SYSTEM SET synchronous_standby_names = '*'");
-    Pair::ask(&pair.primary, "SELECT pg_reload_conf()");
-    Pair::wait(&pair.primary, "SELECT sync_state FROM pg_stat_replication", "sync");
-    let store = PostgresOptions::new(&pair.url).lease_time(Duration::from_secs(600)).open().unwrap();
-    let runs: Vec<RunId> = (0..RUNS).map(|number| id(&format!("r{number}"))).collect();
+    let pair = Pair::synchronous();
+    let options = PostgresOptions::new(&pair.url);
+    keeps_what_was_acknowledged(pair, options, RUNS, |_| {});
+}
+
+#[test]
+fn the_same_behind_a_pooler_in_transaction_mode_that_is_led_to_the_new_primary() {
+    let pair = Pair::synchronous();
+    let pooler = Pooler::start(&pair.primary);
+    let options = PostgresOptions::new(pooler.url()).listen_url(&pair.url).prepared_statements(false);
+    keeps_what_was_acknowledged(pair, options, 16, |standby| pooler.lead_to(standby));
+}
+
+/// Drives runs while the primary is killed. `then` is called with the new primary.
+fn keeps_what_was_acknowledged(
+    mut pair: Pair,
+    options: PostgresOptions,
+    runs: usize,
+    then: impl FnOnce(&Server),
+) {
+    let store = options.lease_time(Duration::from_secs(600)).open().unwrap();
+    let runs: Vec<RunId> = (0..runs).map(|number| id(&format!("r{number}"))).collect();
     for run in &runs {
         let lease = create(&store, run.as_str());
         block_on(store.release(lease)).unwrap();
@@ -79,6 +162,7 @@ fn a_synchronous_standby_takes_over_and_nothing_that_was_acknowledged_is_lost() 
         let drivers: Vec<_> = runs.iter().map(|run| scope.spawn(|| drive(&store, run, &stop))).collect();
         until_all_have(10);
         pair.fail_over();
+        then(&pair.standby);
         until_all_have(30);
         stop.store(true, Ordering::Relaxed);
         drivers.into_iter().map(|driver| driver.join().unwrap()).collect()
