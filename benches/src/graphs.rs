@@ -165,6 +165,9 @@ impl Shape {
                     id: "each".parse()?,
                     out: None,
                     after: Vec::new(),
+                    on_failure: None,
+                    retries: None,
+                    retry_backoff: None,
                     set: indexmap::IndexMap::new(),
                     node,
                 }]
@@ -188,6 +191,9 @@ fn node(number: usize, inputs: impl Iterator<Item = usize>) -> Result<GraphNode>
         id: format!("node-{number}").parse()?,
         out: None,
         after: Vec::new(),
+        on_failure: None,
+        retries: None,
+        retry_backoff: None,
         set: indexmap::IndexMap::new(),
         node: Node::Run(Box::new(RunNode { inputs, ..RunNode::default() })),
     })

@@ -86,7 +86,10 @@ fn describe(body: &EventBody, start: Timestamp) -> String {
         EventBody::NodeCompleted { path, output, set } => {
             format!("{} {output:?}{}", node(path), written(set.as_deref()))
         }
-        EventBody::NodeFailed { path, error } => format!("{} {}", node(path), failure(error)),
+        EventBody::NodeFailed { path, error, continues } => {
+            let continues = if *continues { ", continues" } else { "" };
+            format!("{} {}{continues}", node(path), failure(error))
+        }
         EventBody::NodeSkipped { path } => node(path),
         EventBody::NodeQueued { path, provider } => format!("{} {provider}", node(path)),
         EventBody::AttemptStarted { path, attempt, provider, role } => {
@@ -98,13 +101,24 @@ fn describe(body: &EventBody, start: Timestamp) -> String {
         EventBody::AttemptSucceeded { path, attempt, output, set, .. } => {
             format!("{} #{attempt} {output:?}{}", node(path), written(set.as_deref()))
         }
-        EventBody::AttemptFailed { path, attempt, error, retry_at, parked, repair, output, .. } => {
+        EventBody::AttemptFailed {
+            path,
+            attempt,
+            error,
+            retry_at,
+            parked,
+            repair,
+            continues,
+            output,
+            ..
+        } => {
             let again =
                 retry_at.as_deref().map(|at| format!(", again at {}", since(start, *at))).unwrap_or_default();
             let parked = if *parked { ", parked" } else { "" };
             let repair = if *repair { ", repair" } else { "" };
             let gave = output.as_ref().map(|output| format!(", gave {output:?}")).unwrap_or_default();
-            format!("{} #{attempt} {}{gave}{parked}{repair}{again}", node(path), failure(error))
+            let continues = if *continues { ", continues" } else { "" };
+            format!("{} #{attempt} {}{gave}{parked}{repair}{continues}{again}", node(path), failure(error))
         }
         EventBody::AttemptCancelled { path, attempt, .. } => format!("{} #{attempt}", node(path)),
         EventBody::AttemptInterrupted { path, attempt, retry_at, .. } => {

@@ -11,6 +11,7 @@ mod sessions;
 mod stages;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -19,7 +20,7 @@ use workflow_core::data::Data;
 use workflow_core::definition::{EndStatus, Exhausted, OnFailure, Stage, Workflow};
 use workflow_core::event::{BudgetLimit, Event, EventBody, RunCreated};
 use workflow_core::expr::{Condition, ValueTemplate};
-use workflow_core::failure::FailureClass;
+use workflow_core::failure::{Failure, FailureClass};
 use workflow_core::ids::{NodePath, RoleId, StageId};
 
 use self::budgets::Spending;
@@ -145,6 +146,9 @@ struct Node {
     succeeded: bool,
     skipped: bool,
     failed: bool,
+    /// Whether its lane continues although it has failed.
+    passed: bool,
+    error: Option<Arc<Failure>>,
     role: Option<RoleId>,
     /// Of a `foreach` that has started.
     items: Option<Vec<Value>>,
@@ -171,6 +175,11 @@ struct Node {
 impl Node {
     fn has_ended(&self) -> bool {
         self.succeeded || self.skipped || self.failed
+    }
+
+    /// Whether its lane fails because of it.
+    fn fails_lane(&self) -> bool {
+        self.failed && !self.passed
     }
 }
 
@@ -457,7 +466,10 @@ impl<'a> Log<'a> {
 
     fn most_retries(&self, path: &NodePath) -> u32 {
         let stage = self.stage(&path.stage);
-        if self.on_failure(stage) == OnFailure::Retry { stage.retries.unwrap() } else { 0 }
+        let own = self.graphs.get(&path.stage).and_then(|graph| graph.node(path));
+        let on_failure = own.and_then(|own| own.on_failure).unwrap_or_else(|| self.on_failure(stage));
+        let retries = own.and_then(|own| own.retries).or(stage.retries);
+        if on_failure == OnFailure::Retry { retries.unwrap() } else { 0 }
     }
 
     fn running(&self) -> usize {

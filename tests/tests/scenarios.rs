@@ -74,6 +74,8 @@ scenarios! {
     failed_output
     foreach_bodies
     foreach_cancel
+    foreach_continues
+    foreach_continues_nested
     foreach_empty
     foreach_nested
     foreach_over_a_node
@@ -81,6 +83,7 @@ scenarios! {
     foreach_parallel
     foreach_pause_and_resume
     foreach_queue
+    foreach_retries_items
     foreach_sequential
     foreach_with_a_failure
     foreach_with_a_retry
@@ -113,6 +116,8 @@ scenarios! {
     majority
     majority_lost
     min_iterations
+    node_continues
+    node_retries
     node_set
     node_set_fails
     node_when

@@ -17,7 +17,7 @@ export type VariableType = "string" | "number" | "integer" | "boolean" | "array"
  */
 export type ReduceStrategy = "concat" | "merge" | "first" | "last" | "vote" | "summarize";
 /**
- * What the failure of a stage does.
+ * What the failure of a stage does, or of a node.
  */
 export type OnFailure = "stop" | "continue" | "retry";
 /**
@@ -180,6 +180,10 @@ export type EventBody =
          * Why.
          */
         error: Failure;
+        /**
+         * Whether its lane continues despite the failure (`on_failure: continue`).
+         */
+        continues?: boolean;
       };
     }
   | {
@@ -319,6 +323,10 @@ export type EventBody =
          * Whether the next attempt corrects a wrong output: no retry is spent.
          */
         repair?: boolean;
+        /**
+         * Whether the lane continues although the node has failed for good (`on_failure: continue`).
+         */
+        continues?: boolean;
         /**
          * What the call used, where known.
          */
@@ -788,6 +796,19 @@ export type GraphNode = {
   set?: {
     [k: string]: unknown;
   };
+  /**
+   * What its failure does, or with `foreach` that of each item; default: its lane fails, and calls are made again as the
+   * stage says.
+   */
+  onFailure?: OnFailure | null;
+  /**
+   * How many more attempts each of its calls gets with `on_failure: retry`, 0–10; default: the stage's.
+   */
+  retries?: number | null;
+  /**
+   * The base of the exponential backoff, in seconds; default: the stage's.
+   */
+  retryBackoff?: Period | null;
 } & (
   | (RunNode & {
       type: "run";
@@ -5488,6 +5509,31 @@ export interface FollowRun {
   afterOutput?: number | null;
 }
 /**
+ * Why an item of a `foreach` failed whose node continues.
+ */
+export interface ItemFailure {
+  /**
+   * The number of the item, counted from 0: where the output has null.
+   */
+  index: number;
+  /**
+   * The numbers of the items below it, where the body is a `foreach` itself.
+   */
+  inner?: number[];
+  /**
+   * The kind of failure.
+   */
+  class: FailureClass;
+  /**
+   * What happened, for a person.
+   */
+  message: string;
+  /**
+   * More, where there is more.
+   */
+  details?: unknown;
+}
+/**
  * The items of a `foreach` node.
  */
 export interface ItemsView {
@@ -5496,11 +5542,11 @@ export interface ItemsView {
    */
   total: number;
   /**
-   * How many have succeeded.
+   * How many have ended: succeeded, were skipped, or failed where the node continues.
    */
   done: number;
   /**
-   * Those that have begun and have not succeeded.
+   * Those that have begun and have not ended so.
    */
   open: NodeView[];
 }
@@ -5548,6 +5594,10 @@ export interface NodeView {
    * The items of a `foreach` node that is under way or has failed.
    */
   items?: ItemsView | null;
+  /**
+   * Why items failed of a `foreach` node with `on_failure: continue`, in the order of the items.
+   */
+  errors?: ItemFailure[];
 }
 /**
  * One of several providers of a stage.

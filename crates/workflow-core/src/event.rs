@@ -121,6 +121,9 @@ pub enum EventBody {
         path: NodePath,
         /// Why.
         error: Arc<Failure>,
+        /// Whether its lane continues despite the failure (`on_failure: continue`).
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        continues: bool,
     },
     /// A node does not run: its `when` was false, no branch took it, or what it needs was skipped.
     NodeSkipped {
@@ -205,6 +208,9 @@ pub enum EventBody {
         /// Whether the next attempt corrects a wrong output: no retry is spent.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         repair: bool,
+        /// Whether the lane continues although the node has failed for good (`on_failure: continue`).
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        continues: bool,
         /// What the call used, where known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         usage: Option<Box<Usage>>,

@@ -96,6 +96,38 @@ pub struct Failure {
     pub details: Option<serde_json::Value>,
 }
 
+/// Why an item of a `foreach` failed whose node continues.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct ItemFailure {
+    /// The number of the item, counted from 0: where the output has null.
+    pub index: u32,
+    /// The numbers of the items below it, where the body is a `foreach` itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inner: Vec<u32>,
+    /// The kind of failure.
+    pub class: FailureClass,
+    /// What happened, for a person.
+    pub message: String,
+    /// More, where there is more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<serde_json::Value>,
+}
+
+impl ItemFailure {
+    /// The failure of the item with those numbers, the outermost first.
+    pub(crate) fn new(items: &[u32], Failure { class, message, details }: &Failure) -> Self {
+        let (index, inner) = items.split_first().map_or((0, &[][..]), |(index, inner)| (*index, inner));
+        Self {
+            index,
+            inner: inner.to_vec(),
+            class: *class,
+            message: message.clone(),
+            details: details.clone(),
+        }
+    }
+}
+
 impl Failure {
     /// A failure of `class` with a message.
     pub fn new(class: FailureClass, message: impl Into<String>) -> Self {

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::actor::Actor;
 use crate::data::Data;
 use crate::event::RunForked;
-use crate::failure::Failure;
+use crate::failure::{Failure, ItemFailure};
 use crate::ids::{NodeId, RoleId, RunId, StageId, WorkflowId};
 use crate::status::{RunStatus, StageStatus, Wait};
 use crate::usage::Spent;
@@ -201,6 +201,9 @@ pub struct NodeView {
     /// The items of a `foreach` node that is under way or has failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub items: Option<ItemsView>,
+    /// Why items failed of a `foreach` node with `on_failure: continue`, in the order of the items.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<ItemFailure>,
 }
 
 /// The items of a `foreach` node.
@@ -210,9 +213,9 @@ pub struct NodeView {
 pub struct ItemsView {
     /// How many there are.
     pub total: u32,
-    /// How many have succeeded.
+    /// How many have ended: succeeded, were skipped, or failed where the node continues.
     pub done: u32,
-    /// Those that have begun and have not succeeded.
+    /// Those that have begun and have not ended so.
     pub open: Vec<NodeView>,
 }
 

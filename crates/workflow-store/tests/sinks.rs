@@ -337,6 +337,7 @@ fn events_are_logged_without_control_characters() {
             retry_at: Some(Box::new(Timestamp::UNIX_EPOCH)),
             parked: false,
             repair: false,
+            continues: false,
             usage: None,
             ran_until: None,
             output: None,

@@ -11,6 +11,7 @@ use super::case::Case;
 use super::chance::Chance;
 use super::play::PROVIDERS;
 
+mod failures;
 mod graph;
 mod texts;
 
@@ -43,6 +44,7 @@ pub fn generate(seed: u64) -> Case {
     output(seed, count, &mut workflow);
     orders(seed, &mut profiles);
     ends(seed, count, &mut workflow, &mut profiles);
+    failures::failures(seed, &mut profiles);
     let schemas = schemas();
     let stages = workflow["stages"].as_object_mut().unwrap().values_mut();
     let inline = &mut Chance::of(seed, "inline schemas");

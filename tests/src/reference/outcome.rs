@@ -206,6 +206,16 @@ impl Played {
             if node.status == StageStatus::Completed {
                 shown["output"] = node.output.value();
             }
+            if !node.errors.is_empty() {
+                let errors = node.errors.iter().map(|failed| {
+                    let mut shown = json!({ "index": failed.index, "class": failed.class });
+                    if !failed.inner.is_empty() {
+                        shown["inner"] = json!(failed.inner);
+                    }
+                    shown
+                });
+                shown["errors"] = errors.collect();
+            }
             nodes.insert(node.id.to_string(), shown);
         }
         json!({

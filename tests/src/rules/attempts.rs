@@ -1,12 +1,16 @@
 //! The rules of attempts: when a provider is called, and the results.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use workflow_core::data::Data;
+use workflow_core::definition::OnFailure;
 use workflow_core::event::EventBody;
 use workflow_core::failure::{Failure, FailureClass};
 use workflow_core::ids::NodePath;
 use workflow_core::usage::Usage;
 
+use super::budgets::Scope;
 use super::{Checked, Log, Node, graph, rule};
 
 /// After this many deaths in a row during attempts of a node, a person decides.
@@ -65,6 +69,7 @@ impl<'a> Log<'a> {
                 retry_at,
                 parked,
                 repair,
+                continues,
                 usage,
                 ran_until,
                 output,
@@ -77,6 +82,7 @@ impl<'a> Log<'a> {
                 }
                 rule(!refused || output.is_none(), "a refused call has no output")?;
                 self.fail_attempt(path, *attempt, error, retry_at.as_deref().copied(), (*parked, *repair))?;
+                self.check_passes(path, error, *continues, refused)?;
                 if !self.graphs.contains_key(&path.stage) {
                     self.lanes[path.lane as usize].output = self.nodes[path].output.clone();
                 }
@@ -121,9 +127,29 @@ impl<'a> Log<'a> {
         self.ending(path, attempt)
     }
 
+    /// After a failure for good a lane continues if the node says so, and further calls of its stage may start.
+    pub(super) fn check_passes(
+        &mut self,
+        path: &NodePath,
+        error: &Arc<Failure>,
+        continues: bool,
+        refused: bool,
+    ) -> Checked {
+        let own = self.graphs.get(&path.stage).and_then(|graph| graph.node(path));
+        let says = own.is_some_and(|own| own.on_failure == Some(OnFailure::Continue));
+        let budgets = [Scope::Run, Scope::Stage(path.stage.clone())];
+        let is_over =
+            error.class == FailureClass::Budget && budgets.iter().any(|scope| self.is_used_up(scope));
+        let node = self.nodes.get_mut(path).ok_or("a node that fails is known")?;
+        (node.passed, node.error) = (continues, Some(error.clone()));
+        // A call that uses up a budget ends before its usage counts.
+        let expected = says && node.failed && (!is_over || !refused);
+        rule(continues == expected, "a lane continues after a failure if the node says so")
+    }
+
     /// Whether no new node may start at `path`.
     fn is_closed_for(&self, path: &NodePath) -> bool {
-        self.check_lane(path.lane).is_err() || self.of_lane(path.lane).any(|(_, node)| node.failed)
+        self.check_lane(path.lane).is_err() || self.of_lane(path.lane).any(|(_, node)| node.fails_lane())
     }
 
     fn ending(&mut self, path: &NodePath, attempt: u32) -> Result<&mut Node, &'static str> {

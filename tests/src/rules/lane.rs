@@ -1,7 +1,7 @@
 //! The rules of a lane that has a graph.
 
 use serde_json::{Map, Value, json};
-use workflow_core::definition::{Node, ReduceStrategy};
+use workflow_core::definition::{GraphNode, Node, ReduceStrategy};
 use workflow_core::event::{EventBody, LaneOutput};
 use workflow_core::expr::Condition;
 use workflow_core::failure::FailureClass;
@@ -39,7 +39,7 @@ impl<'a> Log<'a> {
             EventBody::LaneFailed { iteration, stage, lane, .. } => {
                 if self.lanes.get(*lane as usize).is_some_and(|lane| lane.begun) {
                     self.check_lane_ends(*iteration, stage, *lane)?;
-                    let failed = self.of_lane(*lane).any(|(_, node)| node.failed);
+                    let failed = self.of_lane(*lane).any(|(_, node)| node.fails_lane());
                     rule(failed, "a lane fails because a node of it did")?;
                 } else {
                     // Its provider could not be resolved.
@@ -85,12 +85,14 @@ impl<'a> Log<'a> {
                 (node.succeeded, node.output) = (true, output.value());
                 Ok(())
             }
-            EventBody::NodeFailed { path, error } => {
+            EventBody::NodeFailed { path, error, continues } => {
+                let mut by_itself = true;
                 let node = self.nodes.get(path);
                 if node.is_some_and(|node| node.succeeded) {
                     let unset = self.sets(path) > 0 && error.class == FailureClass::Expression;
                     rule(unset, "a succeeded node fails only if its variables cannot be set")?;
-                } else if self.of_items(path).any(|(_, node)| node.failed) {
+                } else if self.of_items(path).any(|(_, node)| node.fails_lane()) {
+                    by_itself = false;
                     rule(
                         self.running_in(path.lane) == 0,
                         "a `foreach` fails after its last running item has ended",
@@ -103,7 +105,10 @@ impl<'a> Log<'a> {
                 let node = self.nodes.entry(path.clone()).or_default();
                 rule(!node.failed, "a node fails once")?;
                 (node.succeeded, node.failed) = (false, true);
-                Ok(())
+                if by_itself {
+                    return self.check_passes(path, error, *continues, true);
+                }
+                rule(!continues, "a `foreach` whose items fail for it fails its lane")
             }
             other => self.take_of_persons(other),
         }
@@ -153,7 +158,7 @@ impl<'a> Log<'a> {
         rule(lane.begun && !lane.succeeded && !lane.failed, "a node runs while its lane does")?;
         rule(self.may_continue_at(path), "no node starts in a run that is going to pause or end")?;
         rule(
-            !self.of_lane(path.lane).any(|(_, node)| node.failed),
+            !self.of_lane(path.lane).any(|(_, node)| node.fails_lane()),
             "after a failure no node starts in a lane",
         )?;
         rule(graph.what(path).is_some(), "a node is one of its graph's")?;
@@ -225,9 +230,20 @@ impl<'a> Log<'a> {
         let mut nodes = Map::new();
         for (place, spec) in graph.profile.graph.iter().enumerate() {
             let Some(node) = self.at(graph, path, place).filter(|node| node.has_ended()) else { continue };
-            let mut document = json!({ "status": if node.skipped { "skipped" } else { "completed" } });
+            let status = match node {
+                NodeLog { skipped: true, .. } => "skipped",
+                NodeLog { failed: true, .. } => "failed",
+                _ => "completed",
+            };
+            let mut document = json!({ "status": status });
             if node.succeeded {
                 document["output"] = node.output.clone();
+            }
+            if let Some(error) = node.error.as_ref().filter(|_| node.failed) {
+                document["error"] = json!(error);
+            }
+            if matches!(spec.node, Node::Foreach(_)) {
+                document["errors"] = self.failed_items(path, spec);
             }
             for name in [Some(&spec.id), spec.out.as_ref()].into_iter().flatten() {
                 nodes.insert(name.to_string(), document.clone());
@@ -240,6 +256,23 @@ impl<'a> Log<'a> {
             document["item"] = item;
         }
         document
+    }
+
+    /// Why items of a `foreach` failed whose lane continues.
+    fn failed_items(&self, path: &NodePath, spec: &GraphNode) -> Value {
+        let parts = NodePathParts { node: spec.id.clone(), items: Vec::new(), ..NodePathParts::clone(path) };
+        let node = parts.into();
+        let mut failed: Vec<_> = self.of_items(&node).filter(|(_, item)| item.passed).collect();
+        failed.sort_by_key(|(path, _)| path.items.clone());
+        let shown = failed.into_iter().map(|(path, item)| {
+            let mut shown = json!(item.error);
+            shown["index"] = path.items[0].into();
+            if path.items.len() > 1 {
+                shown["inner"] = json!(path.items[1..]);
+            }
+            shown
+        });
+        shown.collect()
     }
 
     fn item(&self, path: &NodePath) -> Option<Value> {
@@ -261,7 +294,7 @@ impl<'a> Log<'a> {
                     u32::try_from(items.ok_or("a `foreach` that completes has started")?.len()).unwrap();
                 let ended = (0..count).map(|number| {
                     let item = self.nodes.get(&path.item(number)).filter(|item| item.has_ended());
-                    item.map(|item| item.output.clone())
+                    item.map(|item| if item.succeeded { item.output.clone() } else { Value::Null })
                 });
                 let outputs: Option<Vec<_>> = ended.collect();
                 outputs.map(Value::Array).ok_or("a `foreach` completes when all of its items have ended")
@@ -314,7 +347,7 @@ impl<'a> Log<'a> {
     }
 
     fn left_of(&self, path: &NodePath) -> Value {
-        let Some(node) = self.nodes.get(path).filter(|node| node.failed) else { return Value::Null };
+        let Some(node) = self.nodes.get(path).filter(|node| node.fails_lane()) else { return Value::Null };
         let Some(items) = &node.items else { return node.output.clone() };
         let left = (0u32..).take(items.len()).map(|number| self.left_of(&path.item(number)));
         let mut left: Vec<_> = left.filter(|left| !left.is_null()).collect();
@@ -332,9 +365,10 @@ impl<'a> Log<'a> {
         let (iteration, stage) = (self.iteration, stage.clone());
         let node = graph.profile.graph[0].id.clone();
         let path: NodePath = NodePathParts { iteration, stage, lane, node, items: Vec::new() }.into();
-        let ended = |place| self.at(graph, &path, place).is_some_and(|node| node.has_ended() && !node.failed);
+        let ended =
+            |place| self.at(graph, &path, place).is_some_and(|node| node.has_ended() && !node.fails_lane());
         let count = graph.profile.graph.len();
-        rule((0..count).all(ended), "a lane completes when none of its nodes has failed")?;
+        rule((0..count).all(ended), "a lane completes when none of its nodes has failed for it")?;
         let completed = |place: &usize| self.at(graph, &path, *place).is_some_and(|node| node.succeeded);
         let mut of: Vec<_> = graph.exports().map(|(place, _)| place).filter(completed).collect();
         if of.is_empty() {

@@ -18,6 +18,8 @@ pub(crate) struct Happening {
     pub outside: &'static str,
     /// The subject's `set`.
     pub set: &'static str,
+    /// Other fields of the subject, and of the node whose call it uses.
+    pub node: &'static str,
     pub end: End,
 }
 
@@ -30,6 +32,8 @@ pub(crate) enum End {
     Failed(FailureClass),
     /// Completed, without the stage that failed with that class.
     Without(FailureClass),
+    /// Completed, with the stage, in which a node or items failed with that class.
+    Passed(FailureClass),
     /// Cancelled.
     Cancelled,
 }
@@ -41,8 +45,11 @@ const PLAIN: Happening = Happening {
     stage: "",
     outside: "",
     set: "",
+    node: "",
     end: End::Well(1),
 };
+
+const CONTINUE: &str = "on_failure: continue";
 
 const RETRY: &str = "on_failure: retry, retries: 1, retry_backoff: 1";
 
@@ -117,6 +124,46 @@ pub(crate) fn all() -> Vec<Happening> {
             end: End::Well(2),
             ..p()
         },
+        Happening {
+            name: "failure that the lane continues without",
+            acts: fails,
+            node: CONTINUE,
+            stage: RETRY,
+            end: End::Passed(Transient),
+            ..p()
+        },
+        Happening {
+            name: "variables that cannot be told, without which the lane continues",
+            set: "{ x: '${output.none}' }",
+            node: CONTINUE,
+            end: End::Passed(Expression),
+            ..p()
+        },
+        Happening {
+            name: "time-out that the lane continues without",
+            acts: hangs,
+            call: "timeout: 100ms",
+            node: CONTINUE,
+            end: End::Passed(Timeout),
+            ..p()
+        },
+        Happening {
+            name: "failure in a pause, that the lane continues without",
+            acts: |_| json!({ "after": 20, "fail": "permanent" }),
+            node: CONTINUE,
+            outside: "at 15 pause|at 500 resume",
+            end: End::Passed(Permanent),
+            ..p()
+        },
+        Happening {
+            name: "cancel of what would continue",
+            acts: hangs,
+            node: CONTINUE,
+            outside: "at 25 cancel",
+            end: End::Cancelled,
+            ..p()
+        },
+        Happening { name: "retry of the node", acts: fails_once, node: RETRY, end: End::Well(2), ..p() },
         Happening { name: "quota", acts: late, end: End::Well(2), ..p() },
         Happening { name: "repair", acts: garbled, call: "output: json", end: End::Well(2), ..p() },
         Happening {
@@ -181,7 +228,8 @@ impl Happening {
         let call =
             format!("provider: ann, prompt: Go, with: {{ ann: {} }}{}", (self.acts)(reply), field(self.call));
         let set = if self.set.is_empty() { String::new() } else { format!(", set: {}", self.set) };
-        let graph = subject.graph.replace("CALL", &call).replace("SET", &set);
+        let node = field(self.node);
+        let graph = subject.graph.replace("CALL", &call).replace("SET", &set).replace("NODE", &node);
         let stage = field(self.stage);
         let next = subject.next;
         let lines = self.outside.split('|').filter(|line| !line.is_empty());

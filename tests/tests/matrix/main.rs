@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 use workflow_core::definition;
 use workflow_core::event::EventBody;
-use workflow_core::failure::FailureClass;
+use workflow_core::failure::{FailureClass, ItemFailure};
 use workflow_core::ids::NodePath;
 use workflow_core::status::{RunStatus, StageStatus};
 use workflow_tests::faulty::Fault;
@@ -71,7 +71,7 @@ impl<'t> Combination<'t> {
         let (view, about) = (&played.view, self.described());
         let stages = &view.context.stages;
         let (status, work, class) = match self.happening.end {
-            End::Well(_) => (RunStatus::Completed, StageStatus::Completed, None),
+            End::Well(_) | End::Passed(_) => (RunStatus::Completed, StageStatus::Completed, None),
             End::Failed(class) => (RunStatus::Failed, StageStatus::Failed, Some(class)),
             End::Without(class) => (RunStatus::Completed, StageStatus::Failed, Some(class)),
             // How far it got until then depends on timing.
@@ -81,12 +81,16 @@ impl<'t> Combination<'t> {
         assert_eq!(stages["work"].status, work, "{about}");
         let reported = stages.get("report").is_some_and(|stage| stage.status == StageStatus::Completed);
         // The node that ends the run does so when its stage has completed.
-        let is_ended = self.subject.graph.contains("type: end") && work == StageStatus::Completed;
+        let has_passed = matches!(self.happening.end, End::Passed(_));
+        let is_ended =
+            self.subject.graph.contains("type: end") && work == StageStatus::Completed && !has_passed;
         assert_eq!(reported, status == RunStatus::Completed && !is_ended, "{about}");
         if let Some(class) = class {
             self.check_failure(played, class);
         }
-        if work == StageStatus::Completed && status == RunStatus::Completed {
+        if let End::Passed(class) = self.happening.end {
+            self.check_passed(played, class);
+        } else if work == StageStatus::Completed && status == RunStatus::Completed {
             self.check_output(played);
         }
     }
@@ -98,7 +102,7 @@ impl<'t> Combination<'t> {
             .iter()
             .filter_map(|event| match &event.body {
                 EventBody::AttemptFailed { path, error, retry_at: None, .. }
-                | EventBody::NodeFailed { path, error } => Some((path, error)),
+                | EventBody::NodeFailed { path, error, .. } => Some((path, error)),
                 _ => None,
             })
             .collect();
@@ -109,6 +113,41 @@ impl<'t> Combination<'t> {
         let alone = failed.iter().all(|(path, _)| failed[0].0.to_string().starts_with(&path.to_string()));
         let expected = if alone && self.lanes.count == 1 { class } else { FailureClass::Stage };
         assert_eq!(error.class, expected, "{about}: {error:?}");
+    }
+
+    /// What failed is known, and what comes after it has run.
+    fn check_passed(&self, played: &Played, class: FailureClass) {
+        let about = self.described();
+        let first = played.events.iter().find_map(|event| match &event.body {
+            EventBody::AttemptFailed { path, error, continues: true, .. }
+            | EventBody::NodeFailed { path, error, continues: true } => Some((path, error)),
+            _ => None,
+        });
+        let (path, error) = first.unwrap_or_else(|| panic!("{about}: nothing failed"));
+        assert_eq!(error.class, class, "{about}");
+        let work = &played.view.context.stages["work"];
+        let lanes = work.results.iter().filter(|lane| lane.status == StageStatus::Completed);
+        let lanes: Vec<_> = lanes.collect();
+        assert!(!lanes.is_empty(), "{about}");
+        for lane in lanes {
+            let node = |id: &str| lane.nodes.iter().find(|node| node.id.as_str() == id).unwrap();
+            let failed = node(path.node.as_str());
+            let classes: Vec<_> = match failed.errors.as_slice() {
+                [] => vec![failed.error.as_ref().unwrap().class],
+                items => {
+                    let nulls = failed.output.value();
+                    let at = |item: &ItemFailure| {
+                        let whole = &nulls[item.index as usize];
+                        item.inner.iter().fold(whole, |list, index| &list[*index as usize]).clone()
+                    };
+                    assert!(items.iter().all(|item| at(item).is_null()), "{about}");
+                    assert_eq!(items.len(), self.subject.calls, "{about}");
+                    items.iter().map(|item| item.class).collect()
+                }
+            };
+            assert!(classes.iter().all(|found| *found == class), "{about}: {classes:?}");
+            assert_eq!(node("after").status, StageStatus::Completed, "{about}");
+        }
     }
 
     fn check_output(&self, played: &Played) {

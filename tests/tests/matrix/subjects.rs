@@ -151,9 +151,9 @@ fn single(
     output: Value,
     unfit: Option<(Value, FailureClass)>,
 ) -> Subject {
-    let mut graph = format!("  - {{ id: subject, {node} SET }}\n");
+    let mut graph = format!("  - {{ id: subject, {node}SETNODE }}\n");
     if !node.contains("CALL") {
-        graph += "  - { id: source, type: run, CALL, inputs: [before] }\n";
+        graph += "  - { id: source, type: run, CALL, inputs: [before]NODE }\n";
     }
     let mut next = "[subject, before]";
     if name == "branch" {

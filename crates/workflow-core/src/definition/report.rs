@@ -74,10 +74,7 @@ impl<'t> Report<'t> {
         message: impl Into<String>,
     ) {
         if !self.is_full() && !self.is_settled(path) {
-            let place = self.source.map(|(text, tree)| match find(tree, path) {
-                (_, Some(node)) => node.place_of(offset, text),
-                (place, None) => place,
-            });
+            let place = self.place_in_text(path, offset);
             self.add(Diagnostic::error(code, path.to_string(), message), place);
         }
     }
@@ -110,6 +107,27 @@ impl<'t> Report<'t> {
             let place = self.place(path);
             self.add(Diagnostic::warning(code, path.to_string(), message), place);
         }
+    }
+
+    /// A warning at `offset` in the text at `path`.
+    pub(crate) fn warning_in_text(
+        &mut self,
+        code: &'static str,
+        path: &Path<'_>,
+        offset: usize,
+        message: impl Into<String>,
+    ) {
+        if !self.is_full() {
+            let place = self.place_in_text(path, offset);
+            self.add(Diagnostic::warning(code, path.to_string(), message), place);
+        }
+    }
+
+    fn place_in_text(&self, path: &Path<'_>, offset: usize) -> Option<Place> {
+        self.source.map(|(text, tree)| match find(tree, path) {
+            (_, Some(node)) => node.place_of(offset, text),
+            (place, None) => place,
+        })
     }
 
     /// A warning about a key, and not its value. `near` is what it was probably meant to be.

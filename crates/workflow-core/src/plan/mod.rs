@@ -14,6 +14,6 @@ mod variables;
 pub use inputs::RunInput;
 pub use model::Plan;
 pub(crate) use model::{
-    AskPlan, CallPlan, EndPlan, ForeachPlan, GraphPlan, InputPlan, Items, LanePlan, NodeKind, NodePlan,
-    RoleInput, RolePlan, Source, StagePlan, Strategy, Work,
+    AskPlan, CallPlan, EndPlan, FailurePlan, ForeachPlan, GraphPlan, InputPlan, Items, LanePlan, NodeKind,
+    NodePlan, RoleInput, RolePlan, Source, StagePlan, Strategy, Work,
 };

@@ -123,6 +123,16 @@ pub(crate) struct NodePlan {
     pub after: Vec<usize>,
     /// The nodes that wait for it.
     pub leads_to: Vec<usize>,
+    /// What it says of its failures itself.
+    pub failure: Option<Box<FailurePlan>>,
+}
+
+/// What a node says of its failures, or of those of its items. What is absent is the stage's.
+#[derive(Debug)]
+pub(crate) struct FailurePlan {
+    pub on_failure: Option<OnFailure>,
+    pub retries: Option<u32>,
+    pub backoff: Option<Duration>,
 }
 
 #[derive(Debug)]

@@ -134,7 +134,14 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
             r#""type":"node_completed","data":{"path":"2/test[1]/run","output":null,"set":{"b":1,"a":null}}"#,
         ),
         (
-            EventBody::NodeFailed { path: path(), error: Arc::new(failure()) },
+            EventBody::NodeFailed { path: path(), error: Arc::new(failure()), continues: true },
+            concat!(
+                r#""type":"node_failed","data":{"path":"2/test[1]/run","#,
+                r#""error":{"class":"idle_timeout","message":"silent \"for\" 5m"},"continues":true}"#,
+            ),
+        ),
+        (
+            EventBody::NodeFailed { path: path(), error: Arc::new(failure()), continues: false },
             concat!(
                 r#""type":"node_failed","data":{"path":"2/test[1]/run","#,
                 r#""error":{"class":"idle_timeout","message":"silent \"for\" 5m"}}"#,
@@ -242,6 +249,7 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
                 retry_at: Some(Box::new(id("2026-01-02T03:04:10.5Z"))),
                 parked: true,
                 repair: true,
+                continues: true,
                 usage: Some(Box::default()),
                 ran_until: Some(Timestamp::UNIX_EPOCH.into()),
                 output: Some(Box::new(Data::new(&json!("ok\n3 failed")))),
@@ -249,7 +257,7 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
             concat!(
                 r#""type":"attempt_failed","data":{"path":"2/test[1]/run","attempt":1,"#,
                 r#""error":{"class":"idle_timeout","message":"silent \"for\" 5m","details":{"exit":7}},"#,
-                r#""retry_at":"2026-01-02T03:04:10.5Z","parked":true,"repair":true,"usage":{},"#,
+                r#""retry_at":"2026-01-02T03:04:10.5Z","parked":true,"repair":true,"continues":true,"usage":{},"#,
                 r#""ran_until":"1970-01-01T00:00:00Z","output":"ok\n3 failed"}"#,
             ),
         ),
@@ -261,6 +269,7 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
                 retry_at: None,
                 parked: false,
                 repair: false,
+                continues: false,
                 usage: None,
                 ran_until: None,
                 output: None,

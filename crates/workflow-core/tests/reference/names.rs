@@ -20,6 +20,8 @@ const NAMES: &[(&str, &str)] = &[
     ("stages.STAGE.results", "the lanes of a stage: provider, role, status, output, error, duration"),
     ("nodes.NODE.output", "the output of a node of the same graph"),
     ("nodes.NODE.status", "its status"),
+    ("nodes.NODE.error", "the failure of a node with `on_failure: continue`: `class`, `message`, `details`"),
+    ("nodes.NODE.errors", "the failures of the items of such a `foreach`, each also with its `index`"),
     ("item", "the item of the innermost `foreach`; `item.x` is a part of it"),
     ("stage.id", "the stage"),
     ("stage.provider", "the provider of the lane"),
@@ -57,7 +59,9 @@ fn of_stage(field: &str, text: &str) -> bool {
 }
 
 fn of_graph(node: &str) -> bool {
-    let yaml = format!("graph:\n  - {{ id: NODE, type: run }}\n  - {node}\n");
+    let yaml = format!(
+        "graph:\n  - {{ id: NODE, type: foreach, items: [1], on_failure: continue, run: {{ type: run }} }}\n  - {node}\n"
+    );
     definition::parse_profile(yaml.as_bytes(), None).diagnostics.is_empty()
 }
 

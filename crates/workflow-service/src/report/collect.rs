@@ -98,7 +98,7 @@ impl Collected {
         match body {
             EventBody::NodeCompleted { path, output, .. } => self.output(path, output),
             // A node of items fails because one of them did.
-            EventBody::NodeFailed { path, error } if !self.calls.has_failed_item(path) => {
+            EventBody::NodeFailed { path, error, .. } if !self.calls.has_failed_item(path) => {
                 self.calls.refused(path, 0, at, error);
             }
             EventBody::AttemptStarted { path, attempt, provider, role } => {
@@ -119,6 +119,7 @@ impl Collected {
                 retry_at,
                 parked,
                 repair,
+                continues: _,
                 usage,
                 ran_until,
                 output,

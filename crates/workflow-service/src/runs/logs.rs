@@ -52,6 +52,8 @@ impl LogLevel {
         match event {
             EventBody::AttemptFailed { retry_at: Some(_), .. }
             | EventBody::AttemptFailed { repair: true, .. }
+            | EventBody::AttemptFailed { continues: true, .. }
+            | EventBody::NodeFailed { continues: true, .. }
             | EventBody::AttemptInterrupted { .. }
             | EventBody::SessionDropped { .. }
             | EventBody::AnswerRefused { .. }

@@ -135,10 +135,11 @@ impl Story {
                 let until = ran_until.as_deref().copied();
                 format!("{} succeeded{}", place(path), self.took(path, until.unwrap_or(at)))
             }
-            EventBody::AttemptFailed { path, error, retry_at, parked, ran_until, .. } => {
+            EventBody::AttemptFailed { path, error, retry_at, parked, ran_until, continues, .. } => {
                 let again = match retry_at {
                     Some(then) if *parked => format!("; continues in {}", duration(between(at, **then))),
                     Some(then) => format!("; retries in {}", duration(between(at, **then))),
+                    None if *continues => "; the stage continues".to_owned(),
                     None => String::new(),
                 };
                 let took = self.took(path, ran_until.as_deref().copied().unwrap_or(at));
@@ -161,7 +162,10 @@ impl Story {
                 format!("{} has {}", place(path), count(items as u64, "item"))
             }
             EventBody::NodeCompleted { path, .. } => format!("{} completed", place(path)),
-            EventBody::NodeFailed { path, error } => format!("{} failed: {}", place(path), failure(error)),
+            EventBody::NodeFailed { path, error, continues } => {
+                let then = if *continues { "; the stage continues" } else { "" };
+                format!("{} failed: {}{then}", place(path), failure(error))
+            }
             EventBody::NodeSkipped { path } => format!("{} skipped", place(path)),
             EventBody::StageCompleted { stage, .. } => format!("{stage} completed"),
             EventBody::StageFailed { stage, error, continues, .. } => {

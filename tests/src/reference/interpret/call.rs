@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use serde_json::{Value, json};
-use workflow_core::definition::{Budget, OnFailure, OutputFormat, RunNode, Stage};
+use workflow_core::definition::{Budget, GraphNode, OnFailure, OutputFormat, RunNode, Stage};
 use workflow_core::failure::FailureClass;
 use workflow_core::ids::NodePath;
 use workflow_core::output_schema::OutputSchema;
@@ -19,6 +19,8 @@ pub(super) struct Call {
     pub is_json: bool,
     pub schema: Option<Rc<OutputSchema>>,
     pub repairs: u32,
+    /// How many more attempts there are after failures.
+    retries: u32,
     /// The node's own budget.
     pub budget: Option<Budget>,
 }
@@ -32,15 +34,20 @@ impl Call {
             is_json: stage.output == Some(OutputFormat::Json),
             schema: stage.output_schema.as_ref().map(|name| run.schema(name)),
             repairs: stage.repairs.unwrap_or(REPAIRS),
+            retries: retries(run.on_failure(stage), stage.retries),
             budget: None,
         }
     }
 
-    pub(super) fn of_node(run: &Run<'_>, node: &RunNode) -> Self {
+    pub(super) fn of_node(run: &Run<'_>, node: &RunNode, own: &GraphNode, stage: &Stage) -> Self {
         Self {
             is_json: node.output == Some(OutputFormat::Json),
             schema: node.output_schema.as_ref().map(|name| run.schema(name)),
             repairs: node.repairs.unwrap_or(REPAIRS),
+            retries: retries(
+                own.on_failure.unwrap_or_else(|| run.on_failure(stage)),
+                own.retries.or(stage.retries),
+            ),
             budget: node.budget,
         }
     }
@@ -73,19 +80,17 @@ impl Call {
     }
 
     /// Attempts until one succeeds or none is left.
-    pub(super) fn attempt(&self, run: &Run<'_>, stage: &Stage, path: &NodePath, prompt: &str) -> Ended {
-        let retries = match run.on_failure(stage) {
-            OnFailure::Retry => stage.retries.unwrap_or(3),
-            OnFailure::Stop | OnFailure::Continue => 0,
-        };
+    pub(super) fn attempt(&self, run: &Run<'_>, path: &NodePath, prompt: &str) -> Ended {
         let (mut failures, mut repairs) = (0, 0);
         let mut prompts = vec![json!(prompt)];
         let mut used = Used::default();
         let mut left = Value::Null;
+        let mut at_limit;
         let (how, attempts) = loop {
             let made = u32::try_from(prompts.len()).unwrap();
             let is_used_up = self.budget.is_some_and(|budget| used.uses_up(budget));
-            if is_used_up || !run.may_call(path) {
+            at_limit = !run.may_call(path);
+            if is_used_up || at_limit {
                 // It is not an attempt: no provider is called.
                 prompts.pop();
                 break (How::Failed(Some(FailureClass::Budget)), made - 1);
@@ -118,7 +123,7 @@ impl Call {
                 continue;
             }
             failures += 1;
-            if !class.is_retryable() || failures > retries {
+            if !class.is_retryable() || failures > self.retries {
                 break (How::Failed(Some(class)), made);
             }
             // Whether an attempt after a failed repair contains the repair prompt again is not defined.
@@ -129,7 +134,14 @@ impl Call {
         let started = u32::try_from(prompts.len()).unwrap();
         let called = Called { path: path.clone(), prompts, used, certain: true };
         let calls = Some(called).filter(|_| started > 0).into_iter().collect();
-        Ended { how, attempts, started, rough, calls, left }
+        Ended { attempts, started, rough, calls, left, at_limit, ..Ended::alone(how) }
+    }
+}
+
+fn retries(on_failure: OnFailure, retries: Option<u32>) -> u32 {
+    match on_failure {
+        OnFailure::Retry => retries.unwrap_or(3),
+        OnFailure::Stop | OnFailure::Continue => 0,
     }
 }
 
@@ -163,12 +175,12 @@ pub(super) fn without_prompt(run: &Run<'_>, path: &NodePath) -> Ended {
     if run.may_call(path) {
         return unresolved(true);
     }
-    Ended { how: How::Failed(Some(FailureClass::Budget)), ..unresolved(false) }
+    Ended { how: How::Failed(Some(FailureClass::Budget)), at_limit: true, ..unresolved(false) }
 }
 
 /// A call whose expressions cannot be resolved; there is no attempt if even its provider is unknown.
 pub(super) fn unresolved(is_made: bool) -> Ended {
     let how = How::Failed(Some(FailureClass::Expression));
     let made = u32::from(is_made);
-    Ended { how, attempts: made, started: made, rough: true, calls: Vec::new(), left: Value::Null }
+    Ended { attempts: made, started: made, ..Ended::alone(how) }
 }

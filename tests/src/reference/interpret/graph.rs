@@ -2,7 +2,9 @@
 
 use indexmap::IndexMap;
 use serde_json::{Value, json};
-use workflow_core::definition::{ForeachNode, Mode, Node, Profile, ReduceStrategy, RunNode, SchemaSource};
+use workflow_core::definition::{
+    ForeachNode, Mode, Node, OnFailure, Profile, ReduceStrategy, RunNode, SchemaSource,
+};
 use workflow_core::failure::FailureClass;
 use workflow_core::ids::NodePath;
 
@@ -29,7 +31,7 @@ pub(super) struct Graph<'a> {
 /// How a node ended, or that it is not reached.
 #[derive(Clone)]
 enum End {
-    Reached(Ended),
+    Reached(Box<Ended>),
     NotReached,
 }
 
@@ -71,8 +73,10 @@ impl<'a> Graph<'a> {
         let places = 0..self.ended.len();
         places.clone().for_each(|place| self.node(place));
         let ended = |place: usize| self.ended[place].as_ref().unwrap().reached();
-        let failed: Vec<_> =
-            places.clone().filter(|place| ended(*place).is_some_and(Ended::has_failed)).collect();
+        let failed: Vec<_> = places
+            .clone()
+            .filter(|place| ended(*place).is_some_and(|end| self.fails_lane(*place, end)))
+            .collect();
         let is_beside = |place: usize, failed: usize| {
             place != failed && !self.needs.is_before(place, failed) && !self.needs.is_before(failed, place)
         };
@@ -88,7 +92,7 @@ impl<'a> Graph<'a> {
             nodes.insert(id, if is_certain { shown(ended) } else { OPEN.into() });
             // How many items had begun when one failed is open, also if there were no prompts.
             let is_cut_short =
-                matches!(self.profile.graph[place].node, Node::Foreach(_)) && ended.has_failed();
+                matches!(self.profile.graph[place].node, Node::Foreach(_)) && self.fails_lane(place, ended);
             let told_all = is_certain && !is_cut_short && ended.calls.iter().all(|call| call.certain);
             attempts = attempts.filter(|_| told_all).map(|attempts| attempts + ended.started);
             calls.extend(
@@ -103,7 +107,8 @@ impl<'a> Graph<'a> {
         let how = match failed[..] {
             [] => How::Completed(self.output()),
             [only] => {
-                let rough = |place: usize| ended(place).is_some_and(|ended| ended.rough);
+                let rough =
+                    |place: usize| ended(place).is_some_and(|ended| ended.rough && !self.continues(place));
                 let alone = !places.clone().any(|place| is_beside(place, only) && rough(place));
                 match &ended(only).unwrap().how {
                     How::Failed(class) if alone => {
@@ -161,12 +166,22 @@ impl<'a> Graph<'a> {
         for need in &needs {
             self.node(*need);
         }
-        let is_reached = needs.iter().all(|need| self.ended(*need).is_some_and(|ended| !ended.has_failed()));
-        let end = if is_reached { End::Reached(self.reached(place)) } else { End::NotReached };
+        let is_reached =
+            needs.iter().all(|need| self.ended(*need).is_some_and(|ended| !self.fails_lane(*need, ended)));
+        let end = if is_reached { End::Reached(Box::new(self.reached(place))) } else { End::NotReached };
         self.ended[place] = Some(end);
     }
 
-    /// A node whose dependencies have all succeeded.
+    /// Whether a lane continues after a failure of a node, or of its items.
+    fn continues(&self, place: usize) -> bool {
+        self.profile.graph[place].on_failure == Some(OnFailure::Continue)
+    }
+
+    fn fails_lane(&self, place: usize, ended: &Ended) -> bool {
+        ended.has_failed() && (ended.at_limit || !self.continues(place))
+    }
+
+    /// A node whose dependencies have all ended, and not failed for the lane.
     fn reached(&mut self, place: usize) -> Ended {
         let profile = self.profile;
         let node = &profile.graph[place];
@@ -238,7 +253,13 @@ impl<'a> Graph<'a> {
             if let How::Completed(output) = &ended.how {
                 shown["output"] = output.clone();
             }
+            if ended.has_failed() {
+                shown["error"] = json!({ "class": error(&ended.how) });
+            }
             let node = &self.profile.graph[need];
+            if matches!(node.node, Node::Foreach(_)) {
+                shown["errors"] = ended.errors.iter().map(item_failure).collect();
+            }
             for name in [Some(&node.id), node.out.as_ref()].into_iter().flatten() {
                 names["nodes"][name.as_str()] = shown.clone();
             }
@@ -359,11 +380,11 @@ impl<'a> Graph<'a> {
         let Some(prompt) = call::prompt(prompt.map(String::as_str), inputs, &names) else {
             return call::without_prompt(self.run, path);
         };
-        let mut call = Call::of_node(self.run, node);
+        let mut call = Call::of_node(self.run, node, &self.profile.graph[within.place], stage);
         if within.item.is_none() && call.schema.is_none() {
             self.attach(&mut call, within.place);
         }
-        call.attempt(self.run, stage, path, &prompt)
+        call.attempt(self.run, path, &prompt)
     }
 
     /// Attaches to a call the schema of the export that uses its output, or of the stage if it is its only
@@ -406,13 +427,24 @@ impl<'a> Graph<'a> {
             } else {
                 Ended::alone(How::Skipped)
             };
-            let is_last = end.has_failed() && !is_parallel;
+            let is_last = self.fails_lane(within.place, &end) && !is_parallel;
             ends.push(end);
             if is_last {
                 break;
             }
         }
-        let failed: Vec<_> = (0..ends.len()).filter(|n| ends[*n].has_failed()).collect();
+        let failed: Vec<_> = (0..ends.len()).filter(|n| self.fails_lane(within.place, &ends[*n])).collect();
+        let mut errors = Vec::new();
+        for (number, end) in (0..).zip(&ends) {
+            let below = end.errors.iter().map(|(items, class)| ([&[number], &items[..]].concat(), *class));
+            errors.extend(below);
+            if let How::Failed(class) = end.how
+                && !self.fails_lane(within.place, end)
+            {
+                errors.push((vec![number], class));
+            }
+        }
+        let at_limit = failed.iter().any(|n| ends[*n].at_limit);
         if is_parallel && !failed.is_empty() && ends.len() > 1 {
             for (n, end) in ends.iter_mut().enumerate() {
                 let is_certain = failed == [n];
@@ -430,7 +462,8 @@ impl<'a> Graph<'a> {
                     .collect(),
             ),
             [only] => {
-                let is_alone = !is_parallel || (0..ends.len()).all(|n| n == only || !ends[n].rough);
+                let is_alone = !is_parallel
+                    || (0..ends.len()).all(|n| n == only || !ends[n].rough || self.continues(within.place));
                 match ends[only].how {
                     How::Failed(class) if is_alone => {
                         left = ends[only].left.clone();
@@ -446,6 +479,8 @@ impl<'a> Graph<'a> {
         }
         Ended {
             how,
+            at_limit,
+            errors,
             attempts: 0,
             started: ends.iter().map(|end| end.started).sum(),
             rough: ends.iter().any(|end| end.rough),
@@ -453,6 +488,15 @@ impl<'a> Graph<'a> {
             left,
         }
     }
+}
+
+/// An item that failed, as expressions see it.
+fn item_failure((items, class): &(Vec<u32>, Option<FailureClass>)) -> Value {
+    let mut shown = json!({ "index": items[0], "class": class });
+    if items.len() > 1 {
+        shown["inner"] = json!(items[1..]);
+    }
+    shown
 }
 
 fn shown(ended: &Ended) -> Value {
@@ -463,6 +507,9 @@ fn shown(ended: &Ended) -> Value {
     });
     if let How::Completed(output) = &ended.how {
         shown["output"] = output.clone();
+    }
+    if !ended.errors.is_empty() {
+        shown["errors"] = ended.errors.iter().map(item_failure).collect();
     }
     shown
 }

@@ -224,7 +224,7 @@ impl Run<'_> {
         inputs.extend(lane.before.clone().map(Input::Given));
         let path = lane.path(self.iteration, "run");
         let ended = match call::prompt(stage.prompt.as_deref(), inputs, &names) {
-            Some(prompt) => Call::of_stage(self, stage).attempt(self, stage, &path, &prompt),
+            Some(prompt) => Call::of_stage(self, stage).attempt(self, &path, &prompt),
             None => call::without_prompt(self, &path),
         };
         // If a budget was used up, no provider was called.

@@ -125,6 +125,10 @@ struct Ended {
     calls: Vec<Called>,
     /// Its partial output if it failed; null for none, [`OPEN`] if it is open.
     left: Value,
+    /// Whether it failed because no call of its stage may start any more.
+    at_limit: bool,
+    /// Of a `foreach`: the items that failed although it continues, with the class of each.
+    errors: Vec<(Vec<u32>, Option<FailureClass>)>,
 }
 
 /// The prompts of the provider of a node, by attempt.
@@ -142,7 +146,16 @@ impl Ended {
     /// A node without a provider.
     fn alone(how: How) -> Self {
         let rough = matches!(how, How::Failed(_));
-        Self { how, attempts: 0, started: 0, rough, calls: Vec::new(), left: Value::Null }
+        Self {
+            how,
+            attempts: 0,
+            started: 0,
+            rough,
+            calls: Vec::new(),
+            left: Value::Null,
+            at_limit: false,
+            errors: Vec::new(),
+        }
     }
 
     fn has_failed(&self) -> bool {

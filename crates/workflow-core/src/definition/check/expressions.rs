@@ -4,7 +4,9 @@
 use serde_json::Value;
 
 use super::needs;
-use crate::definition::model::{Path, PromptTemplate, RunNode, Stage, Workflow, shorten};
+use crate::definition::model::{
+    GraphNode, Node, OnFailure, Path, PromptTemplate, RunNode, Stage, Workflow, shorten,
+};
 use crate::definition::report::Report;
 use crate::expr::{Condition, Name, Template};
 use crate::ids::{StageId, is_id};
@@ -33,8 +35,8 @@ enum Keys {
     Any,
     /// A stage, and then one of these.
     Stage(&'static [&'static str]),
-    /// A node, and then one of these.
-    Node(&'static [&'static str]),
+    /// A node, and then a part of it.
+    Node,
     /// Anything: the root is a value by itself.
     Value,
 }
@@ -44,8 +46,16 @@ pub(crate) enum TemplatePlace<'c> {
     /// In a stage.
     Stage(&'c Workflow),
     /// In a node of a graph, or in the body of a `foreach`.
-    Node { names: &'c needs::NodeNames, workflow: Option<&'c Workflow>, in_body: bool },
+    Node {
+        names: &'c needs::NodeNames,
+        graph: &'c [GraphNode],
+        workflow: Option<&'c Workflow>,
+        in_body: bool,
+    },
 }
+
+/// What can be read of a node.
+const OF_NODE: [&str; 4] = ["output", "status", "error", "errors"];
 
 impl TemplatePlace<'_> {
     fn workflow(&self) -> Option<&Workflow> {
@@ -61,7 +71,7 @@ impl Moment {
     fn roots(self, place: &TemplatePlace<'_>) -> Vec<(&'static str, Keys)> {
         let mut roots = self.of_stage().to_vec();
         if let TemplatePlace::Node { in_body, .. } = place {
-            roots.push(("nodes", Keys::Node(&["output", "status"])));
+            roots.push(("nodes", Keys::Node));
             if *in_body {
                 roots.push(("item", Keys::Value));
             }
@@ -200,6 +210,15 @@ pub(crate) fn condition_at(text: &str, place: &TemplatePlace<'_>, path: &Path<'_
             (Some("nodes"), Some(node), TemplatePlace::Node { names, .. }) if names.place(node).is_none() => {
                 report.error("dangling-node", path, no_node(node, names));
             }
+            (Some("nodes"), Some(node), TemplatePlace::Node { names: known, graph, .. }) => {
+                let place = known.place(node).and_then(|place| graph.get(place));
+                let Some((place, part)) = place.zip(names.next()) else { continue };
+                if let Err(message) = part_of(node, Some(place), part) {
+                    report.warning("unknown-name", path, message);
+                } else if let Err(message) = failure_of(node, place, part) {
+                    report.warning("no-effect", path, message);
+                }
+            }
             (Some("item"), _, TemplatePlace::Node { in_body: false, .. }) => {
                 let message = "`$.item` is known only in the `run` of a `foreach`";
                 report.error("unknown-name", path, message);
@@ -230,6 +249,32 @@ fn root_of_query(root: &str, place: &TemplatePlace<'_>, path: &Path<'_>, report:
         let message = format!("`$.{}` never exists: write {}{near}", shorten(root), known.join(", "));
         report.warning("unknown-name", path, message);
     }
+}
+
+/// Whether a node has a part: only a `foreach` has `errors`.
+fn part_of(name: &str, node: Option<&GraphNode>, part: &str) -> Result<(), String> {
+    match node {
+        _ if !OF_NODE.contains(&part) => Err(no_such("part of a node", part, OF_NODE.iter().copied())),
+        Some(node) if part == "errors" && !matches!(node.node, Node::Foreach(_)) => {
+            Err(format!("only a `foreach` has `errors`, and `{}` is none: write `error`", shorten(name)))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether a part of a node that tells of failures can ever tell one.
+fn failure_of(name: &str, node: &GraphNode, part: &str) -> Result<(), String> {
+    if !matches!(part, "error" | "errors") {
+        return Ok(());
+    }
+    if node.on_failure != Some(OnFailure::Continue) {
+        return Err(format!(
+            "nothing starts after `{name}` has failed, so there is no `{part}` to read: write `on_failure: continue` \
+             at `{name}`",
+            name = shorten(name)
+        ));
+    }
+    Ok(())
 }
 
 /// The message that no node has a name, with the one that was probably meant.
@@ -322,11 +367,25 @@ impl NameCheck<'_, '_, '_> {
                     }
                     if let Err((code, message)) = self.check_name(name) {
                         self.report.error_in_text(code, path, name.offset(), message);
+                    } else if let Err(message) = self.check_failure(name) {
+                        self.report.warning_in_text("no-effect", path, name.offset(), message);
                     }
                 }
             }
             Err(error) => self.report.error_in_text("bad-expression", path, error.offset, error.message),
         }
+    }
+
+    /// Checks a name that tells of a failure.
+    fn check_failure(&self, name: &Name) -> Result<(), String> {
+        let TemplatePlace::Node { names, graph, .. } = self.place else { return Ok(()) };
+        let (Some(id), Some(part @ ("error" | "errors")), "nodes") =
+            (name.segment(1), name.segment(2), name.root())
+        else {
+            return Ok(());
+        };
+        let node = names.place(id).and_then(|place| graph.get(place));
+        node.map_or(Ok(()), |node| failure_of(id, node, part))
     }
 
     fn check_name(&self, name: &Name) -> Result<(), (&'static str, String)> {
@@ -352,18 +411,14 @@ impl NameCheck<'_, '_, '_> {
             (Keys::None, Some(_)) => unknown(format!("`{root}` has no parts: write `{root}` alone")),
             (Keys::Any, None) => unknown(format!("`{root}` needs a key, as in `{root}.x`")),
             (Keys::Stage(_), None) => unknown("`stages` needs the name of a stage after it".to_owned()),
-            (Keys::Node(_), None) => unknown("`nodes` needs the name of a node after it".to_owned()),
-            (Keys::Node(fields), Some(node)) => {
-                let TemplatePlace::Node { names, .. } = self.place else { return Ok(()) };
-                if names.place(node).is_none() {
+            (Keys::Node, None) => unknown("`nodes` needs the name of a node after it".to_owned()),
+            (Keys::Node, Some(node)) => {
+                let TemplatePlace::Node { names, graph, .. } = self.place else { return Ok(()) };
+                let Some(place) = names.place(node) else {
                     return Err(("dangling-node", no_node(node, names)));
-                }
-                match name.segment(2) {
-                    Some(field) if !fields.contains(&field) => {
-                        unknown(no_such("part of a node", field, fields.iter().copied()))
-                    }
-                    _ => Ok(()),
-                }
+                };
+                let part = name.segment(2).map_or(Ok(()), |part| part_of(node, graph.get(place), part));
+                part.or_else(unknown)
             }
             (Keys::Stage(fields), Some(stage))
                 if self.place.workflow().is_none_or(|workflow| workflow.stages.contains_key(stage)) =>

@@ -7,8 +7,8 @@ use super::fields::{budget, file, id, limits_of_call, provider, range, role_name
 use super::needs::{self, NodeNames, named};
 use super::shell;
 use crate::definition::model::{
-    AskNode, EndStatus, ForeachNode, GraphNode, Mode, Node, Path, Profile, ReduceStrategy, RunNode,
-    SchemaSource, Workflow, shorten,
+    AskNode, EndStatus, ForeachNode, GraphNode, Mode, Node, OnFailure, Path, Profile, ReduceStrategy,
+    RunNode, SchemaSource, Workflow, shorten,
 };
 use crate::definition::report::Report;
 use crate::ids::is_id;
@@ -48,7 +48,7 @@ pub(crate) fn profile(profile: &Profile, workflow: Option<&Workflow>, report: &m
             }
         }
     }
-    let checker = Checker { names: &names, workflow };
+    let checker = Checker { names: &names, graph: &profile.graph, workflow };
     for (n, node) in profile.graph.iter().enumerate() {
         checker.graph_node(node, &path.index(n), report);
     }
@@ -57,6 +57,7 @@ pub(crate) fn profile(profile: &Profile, workflow: Option<&Workflow>, report: &m
 
 struct Checker<'a> {
     names: &'a NodeNames,
+    graph: &'a [GraphNode],
     workflow: Option<&'a Workflow>,
 }
 
@@ -80,11 +81,12 @@ impl Checker<'_> {
                 report.error("dangling-node", path, no_node(name, self.names));
             }
         }
+        failure(node, path, report);
         self.node(&node.node, path, false, report);
     }
 
     fn place(&self, in_body: bool) -> TemplatePlace<'_> {
-        TemplatePlace::Node { names: self.names, workflow: self.workflow, in_body }
+        TemplatePlace::Node { names: self.names, graph: self.graph, workflow: self.workflow, in_body }
     }
 
     fn node(&self, node: &Node, path: &Path<'_>, in_body: bool, report: &mut Report<'_>) {
@@ -253,6 +255,37 @@ impl Checker<'_> {
 
     fn condition(&self, text: &str, path: &Path<'_>, in_body: bool, report: &mut Report<'_>) {
         expressions::condition_at(text, &self.place(in_body), path, report);
+    }
+}
+
+/// Reports problems of what a node says of its failures.
+fn failure(node: &GraphNode, path: &Path<'_>, report: &mut Report<'_>) {
+    range(node.retries, 0, 10, &path.key("retries"), report);
+    let retries = [
+        ("on_failure", node.on_failure == Some(OnFailure::Retry)),
+        ("retries", node.retries.is_some()),
+        ("retry_backoff", node.retry_backoff.is_some()),
+    ];
+    let other = node.on_failure.filter(|on_failure| *on_failure != OnFailure::Retry);
+    for (key, _) in retries.into_iter().filter(|(_, is_written)| *is_written) {
+        let message = if !makes_calls(&node.node) {
+            "only calls are made again, and this node makes none"
+        } else if other.is_some() {
+            "write `on_failure: retry` beside it"
+        } else {
+            continue;
+        };
+        report.warning("no-effect", &path.key(key), format!("`{key}` does nothing here: {message}"));
+    }
+}
+
+/// Whether a node calls providers, by itself or for items.
+fn makes_calls(node: &Node) -> bool {
+    match node {
+        Node::Run(_) => true,
+        Node::Reduce(reduce) => reduce.strategy == ReduceStrategy::Summarize,
+        Node::Foreach(foreach) => makes_calls(&foreach.run),
+        Node::Branch(_) | Node::Export(_) | Node::Ask(_) | Node::Set(_) | Node::End(_) => false,
     }
 }
 

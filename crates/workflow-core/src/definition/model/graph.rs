@@ -11,7 +11,8 @@
 //! it needs was skipped. The output of a skipped node is left out of `inputs` and `from`, and absent in
 //! expressions.
 //!
-//! A node that fails lets the running ones of its lane finish; nothing new starts, and the lane fails.
+//! A node that fails lets the running ones of its lane finish; nothing new starts, and the lane fails. With
+//! `on_failure: continue` it only counts as ended: its output is absent, and `${nodes.x.error}` says why.
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -20,7 +21,7 @@ use serde_json::Value;
 
 use super::duration::Period;
 use super::schema::SchemaSource;
-use super::workflow::{Budget, Mode, OnInterrupt, OutputFormat, PromptTemplate, SessionMode};
+use super::workflow::{Budget, Mode, OnFailure, OnInterrupt, OutputFormat, PromptTemplate, SessionMode};
 use crate::ids::NodeId;
 
 /// A profile: how a stage does its work.
@@ -61,6 +62,17 @@ pub struct GraphNode {
     /// Variables to write from its output.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub set: IndexMap<String, Value>,
+    /// What its failure does, or with `foreach` that of each item; default: its lane fails, and calls are made again as the
+    /// stage says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<OnFailure>,
+    /// How many more attempts each of its calls gets with `on_failure: retry`, 0–10; default: the stage's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 10))]
+    pub retries: Option<u32>,
+    /// The base of the exponential backoff, in seconds; default: the stage's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_backoff: Option<Period>,
     /// What it does.
     #[serde(flatten)]
     pub node: Node,

@@ -263,16 +263,17 @@ pub enum ParallelStrategy {
     Majority,
 }
 
-/// What the failure of a stage does.
+/// What the failure of a stage does, or of a node.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnFailure {
-    /// The run fails.
+    /// The run fails; of a node, its lane.
     #[default]
     Stop,
-    /// The run continues, and its result names the stage.
+    /// The run continues, and its result names the stage. A node has ended without an output, and an item of a `foreach`
+    /// that failed is null in the output.
     Continue,
-    /// What failed is tried again; when that does not help, the run fails.
+    /// What failed is tried again; when that does not help, the run fails, or the lane of the node.
     Retry,
 }
 

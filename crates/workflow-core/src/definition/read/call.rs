@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::fields::{Fields, wrong_type};
 use crate::definition::model::{
-    Budget, OnInterrupt, OutputFormat, Path, PromptTemplate, SchemaSource, SessionMode, shorten,
+    Budget, OnFailure, OnInterrupt, OutputFormat, Path, PromptTemplate, SchemaSource, SessionMode, shorten,
 };
 use crate::definition::report::Report;
 use crate::definition::yaml::{Entry, Kind};
@@ -96,6 +96,12 @@ pub(crate) fn output_schema(fields: &mut Fields<'_, '_>, report: &mut Report<'_>
 pub(crate) fn session(fields: &mut Fields<'_, '_>, report: &mut Report<'_>) -> Option<SessionMode> {
     let modes = [("new", SessionMode::New), ("continue", SessionMode::Continue)];
     fields.choice("session", &modes, report)
+}
+
+/// What a failure does.
+pub(crate) fn on_failure(fields: &mut Fields<'_, '_>, report: &mut Report<'_>) -> Option<OnFailure> {
+    let choices = [("stop", OnFailure::Stop), ("continue", OnFailure::Continue), ("retry", OnFailure::Retry)];
+    fields.choice("on_failure", &choices, report)
 }
 
 /// What follows from the interruption of a call.

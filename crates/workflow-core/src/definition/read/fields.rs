@@ -248,6 +248,8 @@ const OPTIONS: [&str; 12] = [
 ];
 /// Keys that other programs write for themselves. They are not misspelt.
 const OF_OTHERS: [&str; 2] = ["isDefault", "source"];
+/// Fields of a node that the body of a `foreach` does not have.
+const OF_FAILURE: [&str; 3] = ["on_failure", "retries", "retry_backoff"];
 /// Fields of a stage that a node does not have.
 const OF_STAGE: [&str; 9] = [
     "on_failure",
@@ -281,6 +283,9 @@ impl Unknown {
             return Some(format!("options of the provider are written as `with: {{ {key}: {value} }}`"));
         }
         match self {
+            Self::Node if OF_FAILURE.contains(&key) => {
+                Some(format!("it works on each item, so write `{key}` beside the `run` of the `foreach`"))
+            }
             Self::Node if OF_STAGE.contains(&key) => {
                 Some(format!("it works on a stage, so write `{key}` at the stage in the workflow's file"))
             }

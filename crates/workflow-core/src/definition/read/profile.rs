@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use super::call::{budget, env, on_interrupt, options, output, output_schema, session, template};
+use super::call::{budget, env, on_failure, on_interrupt, options, output, output_schema, session, template};
 use super::fields::{Fields, Unknown, text, wrong_type};
 use crate::definition::model::{
     Arm, AskNode, BranchNode, EndNode, EndStatus, ExportNode, ForeachNode, GraphNode, Mode, Node, Path,
@@ -56,10 +56,14 @@ fn graph_node(node: &yaml::Node, path: &Path<'_>, report: &mut Report<'_>) -> Op
         None => Vec::new(),
     };
     let set = values(&mut fields, "set", report);
+    let on_failure = on_failure(&mut fields, report);
+    let retries = fields.whole("retries", report);
+    let retry_backoff = fields.period("retry_backoff", report);
     let node = kind(&mut fields, path, report, DEEPEST_FOREACH);
     fields.finish(report);
     // The place of a node in the list has to stay what it is in the file.
-    Some(GraphNode { id: id.or_else(|| NodeId::new("unnamed").ok())?, out, after, set, node })
+    let id = id.or_else(|| NodeId::new("unnamed").ok())?;
+    Some(GraphNode { id, out, after, set, on_failure, retries, retry_backoff, node })
 }
 
 fn node_id(id: &str, path: &Path<'_>, report: &mut Report<'_>) -> Option<NodeId> {

@@ -6,11 +6,11 @@ use std::collections::{HashMap, HashSet};
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use super::call::{budget, env, on_interrupt, options, output, output_schema, session, template};
+use super::call::{budget, env, on_failure, on_interrupt, options, output, output_schema, session, template};
 use super::fields::{Fields, Unknown, text, unknown_key, wrong_type};
 use super::inputs;
 use crate::definition::model::{
-    Exhausted, Lane, LoopSpec, Mode, OnFailure, ParallelStrategy, Path, Stage, Workflow, shorten,
+    Exhausted, Lane, LoopSpec, Mode, ParallelStrategy, Path, Stage, Workflow, shorten,
 };
 use crate::definition::report::Report;
 use crate::definition::yaml::{Kind, Node};
@@ -214,11 +214,7 @@ fn stage_fields(node: &Node, path: &Path<'_>, report: &mut Report<'_>) -> Stage 
             ],
             report,
         ),
-        on_failure: fields.choice(
-            "on_failure",
-            &[("stop", OnFailure::Stop), ("continue", OnFailure::Continue), ("retry", OnFailure::Retry)],
-            report,
-        ),
+        on_failure: on_failure(&mut fields, report),
         retries: fields.whole("retries", report),
         retry_backoff: fields.period("retry_backoff", report),
         min_iterations: fields.whole("min_iterations", report),

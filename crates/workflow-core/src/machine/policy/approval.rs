@@ -63,7 +63,7 @@ impl<'a> Step<'a> {
             }
             Err(error) => {
                 let failure = unresolved(&format!("{}.{}.approval", stage.id, path.node), &error);
-                self.fail(path.clone(), failure)?;
+                self.fail(path, failure)?;
             }
         }
         Ok(true)
@@ -98,7 +98,7 @@ impl<'a> Step<'a> {
             }
             (Err(error), _) | (_, Err(error)) => {
                 let failure = unresolved(&format!("{}.{}.question", stage.id, path.node), &error);
-                self.fail(path, failure)
+                self.fail(&path, failure)
             }
         }
     }
@@ -189,7 +189,7 @@ impl<'a> Step<'a> {
                 self.succeeded(path, attempt, Reply { output, ..Reply::default() })
             }
             Response::Disagreed(comment) => {
-                self.refused(path.clone(), rejected(comment.as_deref()))?;
+                self.refused(&path, rejected(comment.as_deref()))?;
                 self.go_on_from(&path)
             }
             Response::Value(value) if self.call(&path).is_none() => self.answered_question(&path, value),
@@ -206,7 +206,7 @@ impl<'a> Step<'a> {
 
     fn answered_question(&mut self, path: &NodePath, value: Data) -> Result<(), Broken> {
         let Some(graph) = self.graph() else { return Ok(()) };
-        self.complete(graph, path.clone(), value)?;
+        self.complete(graph, path, value)?;
         self.go_on_from(path)
     }
 

@@ -36,6 +36,12 @@ impl Step<'_> {
         budget::of_run(self.plan, self.state).is_some_and(|scope| scope.over().is_some())
     }
 
+    /// Whether no further call of the stage may start.
+    pub(super) fn is_stage_over_budget(&self) -> bool {
+        let of_stage = self.stage.and_then(|stage| budget::of_stage(self.state, stage));
+        of_stage.is_some_and(|scope| scope.over().is_some()) || self.is_run_over_budget()
+    }
+
     /// Warns of budgets that are nearly used up, once each. A budget that is used up is reported by the
     /// failure of the next call.
     pub(super) fn warn_of_budgets(&mut self) -> Result<(), Broken> {

@@ -32,14 +32,14 @@ impl Step<'_> {
         let role = match who::role_of(self.plan, self.state, stage, &path, call) {
             Ok(role) => role,
             Err(failure) => {
-                self.refuse(path.clone(), failure)?;
-                self.go_on(path.lane)?;
+                self.refuse(&path, failure)?;
+                self.go_on_from(&path)?;
                 return self.advance();
             }
         };
         if let Some(failure) = self.over_budget(&path, call) {
-            self.refused(path.clone(), failure)?;
-            self.go_on(path.lane)?;
+            self.refused(&path, failure)?;
+            self.go_on_from(&path)?;
             return self.advance();
         }
         let body =
@@ -114,7 +114,7 @@ impl Step<'_> {
             return Ok(());
         };
         match error {
-            Some(failure) => self.fail(path.clone(), failure)?,
+            Some(failure) => self.fail(&path, failure)?,
             None => self.count_down(graph, &path),
         }
         self.go_on_from(&path)
@@ -158,6 +158,7 @@ impl Step<'_> {
         let parked_until = until.filter(|_| failure.class == FailureClass::RateLimited);
         let retry_at = if repair { Some(self.now) } else { self.retry_at(&path, &failure, parked_until) };
         let parked = retry_at.is_some() && parked_until.is_some();
+        let continues = retry_at.is_none() && self.continues_after(&path, &failure);
         let dropped = self.session_to_drop(&path, &failure);
         let call = self.call(&path);
         let role = self.node(&path).and_then(|node| node.role.as_ref());
@@ -174,6 +175,7 @@ impl Step<'_> {
             retry_at: retry_at.map(Box::new),
             parked,
             repair,
+            continues,
             usage,
             ran_until: self.ran_until.map(Box::new),
             output: output.map(Box::new),
@@ -191,6 +193,7 @@ impl Step<'_> {
                 self.decision.effects.push(Effect::Timer { path, at });
                 Ok(())
             }
+            None if continues => self.pass(&path),
             None => self.go_on(path.lane),
         }
     }

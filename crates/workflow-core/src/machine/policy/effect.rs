@@ -22,7 +22,7 @@ impl Step<'_> {
             StageStatus::Pending | StageStatus::Queued => {
                 match who::node(self.plan, self.state, stage, &path, call) {
                     Ok((provider, _)) => self.decision.effects.push(Effect::Acquire { path, provider }),
-                    Err(failure) => self.refuse(path, failure)?,
+                    Err(failure) => self.refuse(&path, failure)?,
                 }
             }
             StageStatus::Retrying => {
@@ -42,25 +42,31 @@ impl Step<'_> {
         });
     }
 
-    pub(super) fn refuse(&mut self, path: NodePath, failure: Failure) -> Result<(), Broken> {
-        if self.may_start(&path) { self.refused(path, failure) } else { Ok(()) }
+    pub(super) fn refuse(&mut self, path: &NodePath, failure: Failure) -> Result<(), Broken> {
+        if self.may_start(path) { self.refused(path, failure) } else { Ok(()) }
     }
 
     /// Records a call that was not allowed to begin: no attempt is made.
-    pub(super) fn refused(&mut self, path: NodePath, failure: Failure) -> Result<(), Broken> {
-        let attempt = self.node(&path).map_or(0, |node| node.attempt);
+    pub(super) fn refused(&mut self, path: &NodePath, failure: Failure) -> Result<(), Broken> {
+        let attempt = self.node(path).map_or(0, |node| node.attempt);
+        let continues = self.continues_after(path, &failure);
         let body = EventBody::AttemptFailed {
-            path,
+            path: path.clone(),
             attempt,
             error: Arc::new(failure),
             retry_at: None,
             parked: false,
             repair: false,
+            continues,
             usage: None,
             ran_until: None,
             output: None,
         };
-        self.emit(body)
+        self.emit(body)?;
+        if continues {
+            self.count_down_failed(path);
+        }
+        Ok(())
     }
 
     pub(super) fn due(&mut self, path: NodePath) {

@@ -28,7 +28,7 @@ impl<'a> Step<'a> {
             let work = items.work.0.get_or_insert_default();
             if items.done == len {
                 if len == 0 {
-                    return self.complete(graph, path.clone(), Data::array([]));
+                    return self.complete(graph, path, Data::array([]));
                 }
                 if !std::mem::replace(&mut work.asked, true) {
                     let ended = items.ended.clone();
@@ -69,8 +69,8 @@ impl<'a> Step<'a> {
             return Ok(());
         }
         match result {
-            Ok(output) => self.complete(graph, path.clone(), output)?,
-            Err(failure) => self.fail(path.clone(), failure)?,
+            Ok(output) => self.complete(graph, path, output)?,
+            Err(failure) => self.fail(path, failure)?,
         }
         self.go_on_from(path)?;
         self.go_on_after(path.lane)

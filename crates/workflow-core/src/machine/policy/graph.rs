@@ -131,7 +131,7 @@ impl<'a> Step<'a> {
                     let Some(stage) = self.stage else { return Ok(()) };
                     match evaluate::items(foreach, &RunScope::node(self.state, stage, &path)) {
                         Ok(items) => self.emit(EventBody::NodeStarted { path: path.clone(), items })?,
-                        Err(failure) => return self.fail(path, failure),
+                        Err(failure) => return self.fail(&path, failure),
                     }
                 }
                 self.go_on_items(graph, &path, foreach)
@@ -143,8 +143,8 @@ impl<'a> Step<'a> {
             | NodeKind::End(_) => {
                 let Some(stage) = self.stage else { return Ok(()) };
                 match evaluate::output(kind, &RunScope::node(self.state, stage, &path), &node.needs) {
-                    Ok(output) => self.complete(graph, path, output),
-                    Err(failure) => self.fail(path, failure),
+                    Ok(output) => self.complete(graph, &path, output),
+                    Err(failure) => self.fail(&path, failure),
                 }
             }
         }
@@ -165,14 +165,14 @@ impl<'a> Step<'a> {
     pub(super) fn complete(
         &mut self,
         graph: &'a GraphPlan,
-        path: NodePath,
+        path: &NodePath,
         output: Data,
     ) -> Result<(), Broken> {
-        match self.node_set(graph, &path, &output) {
+        match self.node_set(graph, path, &output) {
             Ok(set) => self.emit(EventBody::NodeCompleted { path: path.clone(), output, set })?,
             Err(failure) => return self.fail(path, failure),
         }
-        self.count_down(graph, &path);
+        self.count_down(graph, path);
         Ok(())
     }
 
@@ -194,11 +194,29 @@ impl<'a> Step<'a> {
         set::set(&node.set, &scope, &format!("{}.{}", stage.id, node.id))
     }
 
-    pub(super) fn fail(&mut self, path: NodePath, failure: Failure) -> Result<(), Broken> {
-        self.emit(EventBody::NodeFailed { path, error: Arc::new(failure) })
+    pub(super) fn fail(&mut self, path: &NodePath, failure: Failure) -> Result<(), Broken> {
+        let continues = self.continues_after(path, &failure);
+        self.emit(EventBody::NodeFailed { path: path.clone(), error: Arc::new(failure), continues })?;
+        if continues {
+            self.count_down_failed(path);
+        }
+        Ok(())
     }
 
-    /// A node or an item has succeeded, or was skipped: counts down the nodes that waited for it.
+    /// A node or an item has failed, and its lane continues.
+    pub(super) fn count_down_failed(&mut self, path: &NodePath) {
+        if let Some(graph) = self.graph() {
+            self.count_down(graph, path);
+        }
+    }
+
+    /// The same, and what can start then starts.
+    pub(super) fn pass(&mut self, path: &NodePath) -> Result<(), Broken> {
+        self.count_down_failed(path);
+        self.go_on_from(path)
+    }
+
+    /// A node or an item has ended, and not failed for its lane: counts down the nodes that waited for it.
     pub(super) fn count_down(&mut self, graph: &GraphPlan, path: &NodePath) {
         if !path.items.is_empty() {
             let foreach = self.lane_mut(path.lane).and_then(|lane| lane.foreach_mut(path));
@@ -223,7 +241,7 @@ impl<'a> Step<'a> {
         }
     }
 
-    /// Ends a lane whose nodes have all ended, or of which one has failed and none runs.
+    /// Ends a lane whose nodes have all ended, or of which one has failed for it and none runs.
     fn settle(&mut self, graph: &GraphPlan, number: u32) -> Result<(), Broken> {
         let Some((stage, lane)) = self.stage.zip(self.state.current_lane(number)) else { return Ok(()) };
         let Some(state) = lane.graph.as_ref().filter(|_| lane.whole.status == StageStatus::Running) else {
@@ -258,11 +276,11 @@ impl<'a> Step<'a> {
             }
         }
         for (path, error) in failed {
-            self.emit(EventBody::NodeFailed { path, error })?;
+            self.emit(EventBody::NodeFailed { path, error, continues: false })?;
         }
         let Some((stage, lane)) = self.stage.zip(self.state.current_lane(number)) else { return Ok(()) };
         let nodes = lane.graph.iter().flat_map(|graph| &graph.nodes);
-        let failed = nodes.filter(|(_, node)| node.status == StageStatus::Failed);
+        let failed = nodes.filter(|(_, node)| node.fails_lane());
         let failed: Vec<_> =
             failed.filter_map(|(id, node)| Some((id.to_string(), node.error.clone()?))).collect();
         let (iteration, stage) = (self.state.iteration, stage.id.clone());

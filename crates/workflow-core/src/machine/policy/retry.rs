@@ -12,8 +12,23 @@ use crate::machine::policy::backoff::{self, later};
 use crate::machine::policy::step::Step;
 use crate::machine::request::answer;
 use crate::machine::state::session;
+use crate::plan::FailurePlan;
 
-impl Step<'_> {
+impl<'a> Step<'a> {
+    /// What the node at `path` says of its failures itself.
+    fn own_failure(&self, path: &NodePath) -> Option<&'a FailurePlan> {
+        let graph = self.graph()?;
+        graph.nodes.get(*graph.names.get(&path.node)?)?.failure.as_deref()
+    }
+
+    /// Whether the lane continues although the node, or the item, at `path` fails for good. It does not if no further
+    /// call of the stage could start.
+    pub(super) fn continues_after(&self, path: &NodePath, failure: &Failure) -> bool {
+        let own = self.own_failure(path);
+        own.is_some_and(|own| own.on_failure == Some(OnFailure::Continue))
+            && (failure.class != FailureClass::Budget || !self.is_stage_over_budget())
+    }
+
     /// Whether a wrong output goes back to the provider.
     pub(super) fn is_repairable(&self, path: &NodePath, failure: &Failure) -> bool {
         let Some(call) = self.call(path) else { return false };
@@ -51,11 +66,15 @@ impl Step<'_> {
             return Some(until.max(later(self.now, Duration::from_secs(1))));
         }
         let failures = self.node(path).map_or(0, |node| node.failures) + 1;
-        let retries = self.on_failure(stage) == OnFailure::Retry && failure.class.is_retryable();
-        if !retries || failures > stage.retries {
+        let own = self.own_failure(path);
+        let on_failure = own.and_then(|own| own.on_failure).unwrap_or_else(|| self.on_failure(stage));
+        let most = own.and_then(|own| own.retries).unwrap_or(stage.retries);
+        let retries = on_failure == OnFailure::Retry && failure.class.is_retryable();
+        if !retries || failures > most {
             return None;
         }
-        let delay = backoff::delay(stage.backoff, failures, self.state.created.seed, path);
+        let base = own.and_then(|own| own.backoff).unwrap_or(stage.backoff);
+        let delay = backoff::delay(base, failures, self.state.created.seed, path);
         Some(later(self.now, delay))
     }
 
@@ -65,7 +84,9 @@ impl Step<'_> {
     pub(super) fn again_after_death(&self, path: &NodePath, deaths: u32) -> Option<Timestamp> {
         let again = deaths.checked_sub(1).filter(|again| *again > 0)?;
         let stage = self.stage.filter(|_| !self.is_closed_for(path))?;
-        let delay = backoff::delay(stage.backoff, again, self.state.created.seed, path);
+        let own = self.own_failure(path).and_then(|own| own.backoff);
+        let base = own.unwrap_or(stage.backoff);
+        let delay = backoff::delay(base, again, self.state.created.seed, path);
         Some(later(self.now, delay))
     }
 }

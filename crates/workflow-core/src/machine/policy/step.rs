@@ -59,8 +59,8 @@ impl<'a> Step<'a> {
                 Ok(())
             }
             Input::Refused { path, failure } => {
-                self.refuse(path.clone(), failure)?;
-                self.go_on(path.lane)?;
+                self.refuse(&path, failure)?;
+                self.go_on_from(&path)?;
                 self.advance()
             }
             Input::Collected { path, result } => self.collected(&path, result),

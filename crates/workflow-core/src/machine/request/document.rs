@@ -1,5 +1,5 @@
 //! What a condition can read: `{ vars, stages: {id: {status, output, error, results}}, nodes: {id: {status,
-//! output}}, iteration, item }`.
+//! output, error, errors}}, iteration, item }`.
 
 use serde_json::{Map, Value, json};
 
@@ -140,6 +140,14 @@ fn node_with(graph: Graph<'_>, place: usize, wanted: impl Fn(&str) -> bool) -> O
     members.insert("status".into(), json!(node.status));
     if let Some(output) = graph.output(place).filter(|_| wanted("output")) {
         members.insert("output".into(), output.exact_value());
+    }
+    if let Some(error) = graph.error(place).filter(|_| wanted("error")) {
+        members.insert("error".into(), json!(error));
+    }
+    if wanted("errors")
+        && let Some(errors) = graph.errors(place)
+    {
+        members.insert("errors".into(), errors);
     }
     Some(Value::Object(members))
 }

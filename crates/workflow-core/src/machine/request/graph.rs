@@ -1,8 +1,11 @@
 //! The nodes of a lane, by their names.
 
+use serde_json::Value;
+
 use crate::data::Data;
+use crate::failure::Failure;
 use crate::machine::state::lane::{GraphState, LaneState};
-use crate::plan::{GraphPlan, StagePlan, Work};
+use crate::plan::{GraphPlan, NodeKind, StagePlan, Work};
 use crate::status::StageStatus;
 
 /// A lane's graph, and its progress.
@@ -24,6 +27,19 @@ impl<'a> Graph<'a> {
     pub(in crate::machine) fn output(&self, place: usize) -> Option<&'a Data> {
         let node = self.state.nodes.get(&self.plan.nodes.get(place)?.id)?;
         Some(&node.output).filter(|_| node.status == StageStatus::Completed)
+    }
+
+    /// Why a node failed that has failed.
+    pub(in crate::machine) fn error(&self, place: usize) -> Option<&'a Failure> {
+        let node = self.state.nodes.get(&self.plan.nodes.get(place)?.id)?;
+        node.error.as_deref().filter(|_| node.status == StageStatus::Failed)
+    }
+
+    /// Why items of a `foreach` failed: a list.
+    pub(in crate::machine) fn errors(&self, place: usize) -> Option<Value> {
+        let plan = self.plan.nodes.get(place).filter(|plan| matches!(plan.kind, NodeKind::Foreach(_)))?;
+        let failed: Vec<_> = self.state.nodes.get(&plan.id)?.failed_items().collect();
+        serde_json::to_value(failed).ok()
     }
 
     pub(in crate::machine) fn place(&self, name: &str) -> Option<usize> {

@@ -126,6 +126,8 @@ impl<'a> RunScope<'a> {
                         (3, serde_json::to_value(node.status).ok()?)
                     }
                     Some("output") => (3, graph.output(place)?.exact_value()),
+                    Some("error") => (3, serde_json::to_value(graph.error(place)?).ok()?),
+                    Some("errors") => (3, graph.errors(place)?),
                     Some(_) => return None,
                 }
             }
@@ -218,10 +220,16 @@ impl Scope for RunScope<'_> {
     fn known(&self) -> Vec<String> {
         let mut names = of_state(self.state);
         if let Some(graph) = self.graph {
-            let ended = graph.plan.names.iter().filter(|(_, place)| graph.output(**place).is_some());
-            let mut outputs: Vec<_> = ended.map(|(name, _)| format!("nodes.{name}.output")).collect();
-            outputs.sort();
-            names.extend(outputs);
+            let ended = graph.plan.names.iter().filter_map(|(name, place)| {
+                match (graph.output(*place), graph.error(*place)) {
+                    (Some(_), _) => Some(format!("nodes.{name}.output")),
+                    (None, Some(_)) => Some(format!("nodes.{name}.error")),
+                    (None, None) => None,
+                }
+            });
+            let mut ended: Vec<_> = ended.collect();
+            ended.sort();
+            names.extend(ended);
         }
         names.extend(["stage.id", "iteration", "run.id", "run.workflow"].map(String::from));
         let more = [

@@ -1,11 +1,14 @@
 //! The state of a lane: of its one node, or of its graph.
 
+use std::sync::Arc;
+
 use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 use indexmap::map::raw_entry_v1::{RawEntryApiV1 as _, RawEntryMut};
 
 use crate::data::{Data, Elements};
 use crate::event::LaneOutput;
+use crate::failure::Failure;
 use crate::ids::{NodeId, NodePath};
 use crate::machine::state::derived::{Derived, GraphWork};
 use crate::machine::state::node::NodeState;
@@ -92,7 +95,21 @@ impl LaneState {
         }
     }
 
-    /// Of an item that has succeeded, only the number of the event is kept.
+    /// A node, or an item, has failed with the event of the number `seq`, and the lane continues.
+    pub(in crate::machine) fn continue_after(&mut self, path: &NodePath, seq: u64, error: &Arc<Failure>) {
+        let Some(node) = self.graph.as_mut().and_then(|graph| graph.nodes.get_mut(&path.node)) else {
+            return;
+        };
+        let tried = node.tried.get_or_insert_default();
+        if path.items.is_empty() {
+            tried.continues = true;
+        } else {
+            tried.items.insert(path.items.as_slice().into(), error.clone());
+            self.fold_item(path, seq);
+        }
+    }
+
+    /// Of an item that has ended, only the number of the event is kept.
     pub(in crate::machine) fn fold_item(&mut self, path: &NodePath, seq: u64) {
         let foreach = self.foreach_mut(path).and_then(|node| node.items.as_mut());
         if let (Some(items), Some(item)) = (foreach, path.items.last()) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::data::{Data, Elements};
-use crate::failure::Failure;
+use crate::failure::{Failure, ItemFailure};
 use crate::ids::RoleId;
 use crate::machine::state::derived::{Derived, ItemsWork, Live};
 use crate::provider::GivenAnswer;
@@ -71,6 +71,10 @@ pub(in crate::machine) struct Tried {
     pub deaths: u32,
     /// What persons answered to questions of its calls.
     pub answers: Vec<GivenAnswer>,
+    /// Whether the lane continues although the node has failed.
+    pub continues: bool,
+    /// Of a `foreach` that continues: why items failed, by their numbers, the outermost first.
+    pub items: BTreeMap<Box<[u32]>, Arc<Failure>>,
 }
 
 /// A provider's session, as a node left it last.
@@ -85,11 +89,12 @@ pub(in crate::machine) struct Session {
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::machine) struct ItemsState {
     pub items: Elements,
-    /// For each item up to the last that has succeeded, the number of the event that says so, or 0.
+    /// For each item up to the last that has ended, the number of the event that says so, or 0. An item that fails has
+    /// ended only if its node continues.
     pub ended: Vec<u64>,
-    /// How many items have succeeded.
+    /// How many items have ended.
     pub done: u32,
-    /// The items that have events and have not succeeded.
+    /// The items that have events and have not ended.
     pub open: BTreeMap<u32, NodeState>,
     pub work: Derived<ItemsWork>,
 }
@@ -125,7 +130,7 @@ impl NodeState {
     /// The output of a node that failed: its own, or for a `foreach` that of its failed item, or an array of
     /// those of several.
     pub(super) fn output_in_vain(&self) -> Data {
-        if self.status != StageStatus::Failed {
+        if !self.fails_lane() {
             return Data::NULL;
         }
         let Some(items) = &self.items else {
@@ -145,6 +150,17 @@ impl NodeState {
             self.status,
             StageStatus::Completed | StageStatus::Skipped | StageStatus::Failed | StageStatus::Cancelled
         )
+    }
+
+    /// Whether its lane fails because of it.
+    pub(in crate::machine) fn fails_lane(&self) -> bool {
+        self.status == StageStatus::Failed && !self.tried.as_ref().is_some_and(|tried| tried.continues)
+    }
+
+    /// Why items of it failed, if it continued.
+    pub(in crate::machine) fn failed_items(&self) -> impl Iterator<Item = ItemFailure> {
+        let items = self.tried.iter().flat_map(|tried| &tried.items);
+        items.map(|(items, failure)| ItemFailure::new(items, failure))
     }
 
     pub(in crate::machine) fn is_running(&self, attempt: u32) -> bool {

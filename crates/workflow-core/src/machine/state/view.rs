@@ -24,6 +24,7 @@ fn node_view(id: NodeId, node: NodeState) -> NodeView {
     NodeView {
         id,
         items,
+        errors: node.failed_items().collect(),
         duration: node.duration_ms(),
         status: node.status,
         provider: node.provider,

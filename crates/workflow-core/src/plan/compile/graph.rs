@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use crate::definition::{self, AskNode, ForeachNode, Mode, Node, Profile, ReduceStrategy, Stage};
+use crate::definition::{self, AskNode, ForeachNode, GraphNode, Mode, Node, Profile, ReduceStrategy, Stage};
 use crate::expr::{Condition, Template, ValueTemplate};
 use crate::plan::compile::Compiler;
 use crate::plan::model::{
-    ArmPlan, AskPlan, EndPlan, ForeachPlan, GraphPlan, Items, NodeKind, NodePlan, Source,
+    ArmPlan, AskPlan, EndPlan, FailurePlan, ForeachPlan, GraphPlan, Items, NodeKind, NodePlan, Source,
 };
 
 /// How many nodes of a lane are under way at a time, by default.
@@ -40,6 +40,7 @@ impl Compiler<'_> {
                 arm_of: arm_of[place].clone(),
                 after,
                 leads_to: Vec::new(),
+                failure: failure(node),
             });
         }
         for place in 0..nodes.len() {
@@ -200,6 +201,15 @@ impl Compiler<'_> {
         }
         self.names.get(name).copied().map(Source::Node)
     }
+}
+
+fn failure(node: &GraphNode) -> Option<Box<FailurePlan>> {
+    let GraphNode { on_failure, retries, retry_backoff, .. } = node;
+    let says_nothing = on_failure.is_none() && retries.is_none() && retry_backoff.is_none();
+    (!says_nothing).then(|| {
+        let backoff = retry_backoff.map(|period| period.0);
+        Box::new(FailurePlan { on_failure: *on_failure, retries: *retries, backoff })
+    })
 }
 
 fn when(node: &Node) -> Option<&str> {

@@ -157,14 +157,18 @@ impl State {
             EventBody::NodeSkipped { path } => {
                 self.current(path)?.end_node(path, StageStatus::Skipped, &Data::NULL, event)?;
             }
-            EventBody::NodeFailed { path, error } => {
+            EventBody::NodeFailed { path, error, continues } => {
                 let current = self.current(path)?;
                 // Also one that has succeeded, and whose `set` could not be resolved.
                 let node = current.lane_of(path)?.node_mut(path)?;
                 node.status = StageStatus::Failed;
                 node.error = Some(error.clone());
                 node.ended_at = Some(event.at);
-                current.graph_of(path)?.failed += 1;
+                if *continues {
+                    current.lane_of(path)?.continue_after(path, event.seq, error);
+                } else {
+                    current.graph_of(path)?.failed += 1;
+                }
             }
             EventBody::AttemptStarted { path, attempt, provider, role } => {
                 let current = self.current(path)?;
@@ -207,6 +211,7 @@ impl State {
                 retry_at,
                 parked,
                 repair,
+                continues,
                 usage,
                 ran_until,
                 output,
@@ -233,7 +238,9 @@ impl State {
                 let was = std::mem::replace(&mut node.status, now);
                 current.retrying += u32::from(retry_at.is_some());
                 current.retrying -= u32::from(was == StageStatus::Retrying);
-                if retry_at.is_none() {
+                if *continues {
+                    current.lane_of(path)?.continue_after(path, event.seq, error);
+                } else if retry_at.is_none() {
                     match &mut current.lane_of(path)?.graph {
                         Some(graph) => graph.failed += 1,
                         None => current.failed += 1,
