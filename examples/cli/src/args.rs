@@ -250,6 +250,15 @@ pub(crate) enum Command {
         /// The run.
         run: RunRef,
     },
+    /// Print what a person needs to help with a run, as JSON: versions, the names of environment variables, the definition
+    /// and the events. Prompts, options, variables, outputs and messages are replaced by their length.
+    SupportBundle {
+        /// The run.
+        run: RunRef,
+        /// With prompts, options, variables, outputs and messages. Secrets are left out in any case.
+        #[arg(long)]
+        with_content: bool,
+    },
     /// Show the output of the programs and agents that a run called.
     Logs(LogsArgs),
     /// Show the progress of a run until it ends, whichever process drives it. Ctrl-C stops only the display.

@@ -26,6 +26,7 @@ mod runs;
 mod serve;
 mod show;
 mod studio;
+mod support;
 mod system;
 mod templates;
 mod top;
@@ -105,6 +106,9 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Error> {
             }
             Command::Show { run } => show::show(&place()?, json, run).await,
             Command::Events { run } => events::events(&place()?, json, run).await,
+            Command::SupportBundle { run, with_content } => {
+                support::support_bundle(&place()?, run, *with_content).await
+            }
             Command::Worktree { what } => worktrees::worktree(&place()?, json, what).await,
             Command::Workers => system::workers(&place()?, json).await,
             Command::Stores => system::stores(&place()?, json).await,

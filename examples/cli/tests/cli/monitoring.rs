@@ -203,3 +203,35 @@ fn the_compose_file_starts_what_there_is() {
         assert_eq!(ended.code, Some(0), "{service}: {ended:?}");
     }
 }
+
+#[test]
+fn a_support_bundle_has_the_structure_of_a_run_and_not_its_content() {
+    let home = Home::new();
+    home.write(
+        "secretive.workflow.yml",
+        "workflow: { name: Secretive, stages: [one], inputs: { topic: { default: merger } } }\n\
+         one: { provider: command, with: { command: [sh, -c, 'echo takeover; echo aloud >&2; exit 3'] }, prompt: 'About ${vars.topic}' }\n",
+    );
+    assert_eq!(
+        home.run(&["run", "secretive.workflow.yml", "--run-id", "r1", "--label", "owner=ann"]).code,
+        Some(1)
+    );
+    let words = ["merger", "takeover", "aloud", "About", "ann"];
+    let bundle = home.run(&["support-bundle", "r1"]);
+    assert_eq!(bundle.code, Some(0), "{bundle:?}");
+    for word in words {
+        assert!(!bundle.stdout.contains(word), "{word} in {}", bundle.stdout);
+    }
+    let bundle: Json = serde_json::from_str(&bundle.stdout).unwrap();
+    assert_eq!(bundle["run"], "r1");
+    let types: Vec<_> = bundle["events"].as_array().unwrap().iter().map(|event| &event["type"]).collect();
+    assert!(types.iter().any(|kind| **kind == "attempt_failed"), "{types:?}");
+    let failed =
+        bundle["events"].as_array().unwrap().iter().find(|event| event["type"] == "attempt_failed").unwrap();
+    assert_eq!(failed["data"]["error"]["class"], "transient", "{failed}");
+    assert!(bundle["environment"].as_array().unwrap().contains(&"PATH".into()));
+    let whole = home.run(&["support-bundle", "r1", "--with-content"]);
+    for word in words {
+        assert!(whole.stdout.contains(word), "{word}");
+    }
+}

@@ -54,7 +54,11 @@ fn every_command_has_a_manual_page() {
         let page = home.run(&["man", name]);
         assert_eq!((page.code, page.stderr.as_str()), (Some(0), ""), "{name}");
         assert!(page.stdout.contains(&format!(".TH workflow-{name} 1")), "{name}: {}", page.stdout);
-        assert!(page.stdout.contains(&format!("workflow\\-{name}")), "{name}: {}", page.stdout);
+        assert!(
+            page.stdout.contains(&format!("workflow\\-{}", name.replace('-', "\\-"))),
+            "{name}: {}",
+            page.stdout
+        );
         for line in page.stdout.lines().filter(|line| line.starts_with('.')) {
             let macros = [".TH", ".SH", ".TP", ".br", ".RS", ".RE", ".ie", ".el", ".nf", ".fi", ".PP", ".IP"];
             assert!(macros.iter().any(|known| line.starts_with(known)), "{name}: {line}");
