@@ -20,6 +20,8 @@ fuzz_target!(|text: &[u8]| {
     schema(text);
     let parsed = definition::parse_assignments(text);
     assert_eq!(has_errors(&parsed.diagnostics), parsed.assignments.is_none());
+    let parsed = definition::parse_providers(text);
+    assert_eq!(has_errors(&parsed.diagnostics), parsed.settings.is_none());
     let parsed = definition::parse_notifications(text);
     assert_eq!(has_errors(&parsed.diagnostics), parsed.notifications.is_none());
 });

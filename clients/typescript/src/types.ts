@@ -1058,7 +1058,8 @@ export type Severity = "error" | "warning";
 /**
  * Where a value of a stage comes from. Of several, the first counts.
  */
-export type ValueOrigin = "run" | "stage" | "defaults" | "assignments" | "role" | "host" | "stage_name" | "built_in";
+export type ValueOrigin =
+  "run" | "stage" | "defaults" | "assignments" | "providers" | "role" | "host" | "stage_name" | "built_in";
 /**
  * The order of a list of workflows.
  */
@@ -5040,6 +5041,12 @@ export interface Bundle {
     [k: string]: string;
   };
   /**
+   * What names of providers stand for, where a provider is named by an expression.
+   */
+  settings?: {
+    [k: string]: ProviderSetting;
+  };
+  /**
    * The profiles of the stages that have another one than `simple`.
    */
   profiles?: {
@@ -5063,6 +5070,25 @@ export interface Bundle {
   skills?: {
     [k: string]: Skill;
   };
+}
+/**
+ * What a name of a provider stands for.
+ */
+export interface ProviderSetting {
+  /**
+   * The registered name; absent: the same name.
+   */
+  provider?: string | null;
+  /**
+   * The options of calls that do not have them, key by key.
+   */
+  with?: {
+    [k: string]: unknown;
+  };
+  /**
+   * How long one attempt may take where neither the stage nor the node says so.
+   */
+  timeout?: Period | null;
 }
 /**
  * A profile: how a stage does its work.

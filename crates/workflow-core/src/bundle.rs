@@ -1,6 +1,7 @@
 //! Bundles: resolved definitions, addressed by their content.
 
 mod providers;
+mod settings;
 
 pub use providers::ProviderMap;
 
@@ -14,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::definition::model::{Profile, Workflow};
+use crate::definition::model::{Profile, ProviderSetting, Workflow};
 use crate::ids::{RoleId, StageId};
 use crate::role::Role;
 
@@ -36,6 +37,9 @@ pub struct Bundle {
     /// The providers in place of some, by the names that are replaced.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub providers: BTreeMap<String, String>,
+    /// What names of providers stand for, where a provider is named by an expression.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub settings: BTreeMap<String, ProviderSetting>,
     /// The profiles of the stages that have another one than `simple`.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub profiles: IndexMap<StageId, Profile>,
@@ -91,6 +95,7 @@ impl Bundle {
             workflow,
             provider: None,
             providers: BTreeMap::new(),
+            settings: BTreeMap::new(),
             profiles: IndexMap::new(),
             roles: IndexMap::new(),
             schemas: IndexMap::new(),

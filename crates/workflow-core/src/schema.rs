@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
-use crate::definition::{AssignmentsFile, NotificationsFile, Profile, Role, WorkflowFile};
+use crate::definition::{AssignmentsFile, NotificationsFile, Profile, ProvidersFile, Role, WorkflowFile};
 use crate::event::Event;
 
 /// All schemas, by the names of their files: `workflow` is in `schemas/workflow.schema.json`.
@@ -17,6 +17,7 @@ pub fn schemas() -> Vec<(&'static str, Value)> {
         ("profile", profile_file()),
         ("role", role_front_matter()),
         ("assignments", assignments_file()),
+        ("providers", providers_file()),
         ("notify", notifications_file()),
         ("run-event", run_event()),
     ]
@@ -75,6 +76,11 @@ pub fn role_front_matter() -> Value {
 /// The schema of `config/assignments.yml`.
 pub fn assignments_file() -> Value {
     schema::<AssignmentsFile>()
+}
+
+/// The schema of `config/providers.yml`.
+pub fn providers_file() -> Value {
+    schema::<ProvidersFile>()
 }
 
 /// The schema of `config/notify.yml`.

@@ -55,7 +55,7 @@ fn a_draft_asks_for_each_file_once_and_for_what_files_refer_to() {
     assert_eq!(
         asked,
         [
-            "the assignments",
+            "the assignments, the settings of providers",
             "profile `plan.deep`, profile `code.simple`",
             "role `planner`",
             "schema `a.json`, schema `b.json`",

@@ -32,6 +32,8 @@ const SCHEMAS: &[&str] = &[
 ];
 const ASSIGNMENTS: &[&str] =
     &[include_str!("assignments/good/plain.yml"), include_str!("assignments/bad/wrong-types.yml")];
+const PROVIDERS: &[&str] =
+    &[include_str!("providers/good/settings.yml"), include_str!("providers/bad/values.yml")];
 const NOTIFICATIONS: &[&str] =
     &[include_str!("notifications/good/both-channels.yml"), include_str!("notifications/bad/values.yml")];
 const PIECES: &[&str] = &[
@@ -181,6 +183,12 @@ proptest! {
     fn a_text_near_assignments_is_read_or_refused_at_its_place(text in near(ASSIGNMENTS)) {
         let parsed = definition::parse_assignments(&text);
         prop_assert_eq!(is_refused(&text, &parsed.diagnostics)?, parsed.assignments.is_none());
+    }
+
+    #[test]
+    fn a_text_near_settings_of_providers_is_read_or_refused_at_its_place(text in near(PROVIDERS)) {
+        let parsed = definition::parse_providers(&text);
+        prop_assert_eq!(is_refused(&text, &parsed.diagnostics)?, parsed.settings.is_none());
     }
 
     #[test]

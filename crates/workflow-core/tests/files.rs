@@ -144,6 +144,31 @@ fn good_notifications_have_no_diagnostics() {
 }
 
 #[test]
+fn every_bad_setting_of_a_provider_gets_its_exact_diagnostics() {
+    let table = table("providers/bad", 5, |_, text| {
+        let parsed = definition::parse_providers(text);
+        assert_eq!(parsed.settings.is_none(), parsed.diagnostics.iter().any(Diagnostic::is_error));
+        parsed.diagnostics
+    });
+    insta::assert_snapshot!("bad_providers", table);
+}
+
+#[test]
+fn good_settings_of_providers_have_no_diagnostics() {
+    let mut read = String::new();
+    for (name, text) in files("providers/good") {
+        let parsed = definition::parse_providers(&text);
+        assert_eq!(parsed.diagnostics, [], "{name}");
+        let settings = parsed.settings.unwrap();
+        writeln!(read, "{name}: {:?}", settings.with_command).unwrap();
+        for (name, setting) in settings.providers {
+            writeln!(read, "  {name}: {}", serde_json::to_string(&setting).unwrap()).unwrap();
+        }
+    }
+    insta::assert_snapshot!("good_providers", read);
+}
+
+#[test]
 fn good_assignments_have_no_diagnostics() {
     let mut read = String::new();
     for (name, text) in files("assignments/good") {

@@ -1,4 +1,4 @@
-//! Malicious roles, profiles, schemas, assignments and notifications: each results in an error with a position, within the
+//! Malicious roles, profiles, schemas and files of `config`: each results in an error with a position, within the
 //! documented limits.
 
 #![cfg(all(feature = "roles", feature = "json-schema"))]
@@ -9,11 +9,12 @@ use workflow_core::definition::{self, Diagnostic};
 /// The kind of a file, and its parser.
 type Reader = (&'static str, fn(&[u8]) -> Vec<Diagnostic>);
 
-const READERS: [Reader; 5] = [
+const READERS: [Reader; 6] = [
     ("profile", |text| definition::parse_profile(text, None).diagnostics),
     ("role", |text| definition::parse_role(text, None).diagnostics),
     ("schema", |text| definition::read_schema(text).err().unwrap_or_default()),
     ("assignments", |text| definition::parse_assignments(text).diagnostics),
+    ("providers", |text| definition::parse_providers(text).diagnostics),
     ("notifications", |text| definition::parse_notifications(text).diagnostics),
 ];
 
@@ -30,13 +31,14 @@ fn refused(text: &[u8]) -> Vec<String> {
     READERS.map(read).into()
 }
 
-fn all(code: &str, line: u32) -> [String; 5] {
+fn all(code: &str, line: u32) -> [String; 6] {
     let at = |name: &str, line| format!("{name}: {code} in line {line}");
     [
         at("profile", line),
         at("role", line + 1),
         at("schema", line),
         at("assignments", line),
+        at("providers", line),
         at("notifications", line),
     ]
 }

@@ -58,17 +58,18 @@ fn files_of(kind: &str) -> Vec<(String, String)> {
 type Part<'a> = &'a dyn Fn(&str) -> String;
 
 #[test]
-fn good_profiles_roles_assignments_and_notifications_follow_their_schemas() {
+fn good_files_of_a_home_follow_their_schemas() {
     let front_matter = |text: &str| match text.strip_prefix("---\n").and_then(|rest| rest.split_once("\n---"))
     {
         Some((front, _)) => front.to_owned(),
         None => String::new(),
     };
     let whole = |text: &str| text.to_owned();
-    let kinds: [(&str, &str, Part<'_>); 4] = [
+    let kinds: [(&str, &str, Part<'_>); 5] = [
         ("profiles", "profile", &whole),
         ("roles", "role", &front_matter),
         ("assignments", "assignments", &whole),
+        ("providers", "providers", &whole),
         ("notifications", "notify", &whole),
     ];
     for (kind, name, part) in kinds {

@@ -8,7 +8,7 @@ use foldhash::HashMap;
 use futures::future::FutureExt as _;
 use workflow_core::bundle::BundleHash;
 use workflow_core::catalog::Catalog;
-use workflow_core::definition::{self, Defaults};
+use workflow_core::definition::{self, Defaults, ProviderSettings};
 use workflow_core::ids::RunId;
 use workflow_core::machine::Secrets;
 use workflow_core::plan::Plan;
@@ -51,20 +51,31 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn unknown_provider(&self, name: &str) -> String {
+        self.unknown_provider_among(name, &ProviderSettings::default())
+    }
+
+    /// The same where the home has names of its own.
+    pub(crate) fn unknown_provider_among(&self, name: &str, settings: &ProviderSettings) -> String {
         let mut known: Vec<_> = self.providers.keys().map(|name| &**name).collect();
         known.sort_unstable();
-        let suggestion = definition::did_you_mean(name, known.iter().copied());
+        let suggestion = definition::did_you_mean(name, self.names_among(settings));
         let name: String = name.chars().take(80).collect();
         format!("no provider is registered as `{name}`{suggestion} (registered: {})", known.join(", "))
     }
-}
 
-impl Shared {
-    /// The registered provider that a name may be a slip of.
-    pub(crate) fn near_provider(&self, name: &str) -> Option<&str> {
-        let mut known: Vec<_> = self.providers.keys().map(|name| &**name).collect();
+    /// The provider that a name may be a slip of.
+    pub(crate) fn near_provider<'n>(&'n self, name: &str, settings: &'n ProviderSettings) -> Option<&'n str> {
+        definition::nearest(name, self.names_among(settings))
+    }
+
+    /// The registered names, and those of the home that stand for others.
+    fn names_among<'n>(&'n self, settings: &'n ProviderSettings) -> Vec<&'n str> {
+        let stands_for = settings.providers.iter().filter(|(_, setting)| setting.provider.is_some());
+        let stands_for = stands_for.map(|(name, _)| name.as_str());
+        let mut known: Vec<_> = self.providers.keys().map(|name| &**name).chain(stands_for).collect();
         known.sort_unstable();
-        definition::nearest(name, known)
+        known.dedup();
+        known
     }
 }
 

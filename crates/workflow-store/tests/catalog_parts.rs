@@ -69,7 +69,7 @@ fn write(folder: &Path, name: &str, text: impl AsRef<[u8]>) {
 }
 
 /// One part of each kind, two valid texts for it, an invalid one, and its file.
-fn kinds() -> [(Part, [&'static str; 2], &'static str, &'static str); 5] {
+fn kinds() -> [(Part, [&'static str; 2], &'static str, &'static str); 6] {
     let graph = "graph: [{ id: a, type: run }]";
     [
         (
@@ -85,6 +85,12 @@ fn kinds() -> [(Part, [&'static str; 2], &'static str, &'static str); 5] {
             "workflows/stages/plan.gate.yml",
         ),
         (Part::Assignments, ["plan: codex\n", "plan: gemini\n"], "plan: 5\n", "config/assignments.yml"),
+        (
+            Part::Providers,
+            ["providers: {}\n", "providers: { fast: { provider: codex } }\n"],
+            "providers: 5\n",
+            "config/providers.yml",
+        ),
         (
             Part::Notifications,
             ["targets: {}\n", "targets: { team: { command: [x] } }\n"],

@@ -13,6 +13,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
+use workflow_core::bundle::ProviderMap;
 use workflow_core::definition::OnFailure;
 use workflow_core::ids::{RunId, StageId, WorkflowId};
 use workflow_core::output::OutputKind;
@@ -398,6 +399,10 @@ pub(crate) struct RunArgs {
     /// workflow out without an agent. `codex=demo` replaces only `codex`; can be given several times.
     #[arg(long = "provider", value_name = "NAME|FROM=TO", value_parser = variables::provider)]
     pub providers: Vec<(String, String)>,
+    /// Make the calls of one provider with another (`claude-code=codex`), as `--provider` with two names does; can be
+    /// given several times.
+    #[arg(long = "map", value_name = "FROM=TO", value_parser = variables::mapping)]
+    pub maps: Vec<(String, String)>,
     /// Ask for approval before every stage.
     #[arg(long)]
     pub interactive: bool,
@@ -528,6 +533,13 @@ impl From<Policy> for OnFailure {
 fn statuses() -> impl clap::builder::TypedValueParser<Value = RunStatus> {
     let names = RunStatus::ALL.iter().map(|status| status.as_str());
     PossibleValuesParser::new(names).try_map(|name| name.parse::<RunStatus>())
+}
+
+impl RunArgs {
+    /// Which providers are replaced.
+    pub(crate) fn replaced(&self) -> ProviderMap {
+        self.providers.iter().chain(&self.maps).cloned().collect()
+    }
 }
 
 fn schema_names() -> PossibleValuesParser {

@@ -5,6 +5,8 @@ use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use workflow_core::definition::parse_providers;
+
 use crate::error::Error;
 
 /// The name of a home, unless `--home` names another.
@@ -67,9 +69,21 @@ impl Home {
         Self { path: format!("{way}{NAME}").into(), root, roles: Vec::new() }
     }
 
-    /// Whether it is a home of the desktop app, whose workflows rely on the defaults of coding agents.
+    /// Whether it is a home of the desktop app, whose workflows rely on the defaults of coding agents: it has the file
+    /// `config/providers.yml`, and not only settings of this engine in it.
     pub(crate) fn is_of_app(&self) -> bool {
-        self.path.join("config/providers.yml").is_file()
+        let Ok(text) = fs::read(self.path.join("config/providers.yml")) else { return false };
+        let settings = parse_providers(&text).settings;
+        settings.is_none_or(|settings| settings.is_empty() || !settings.with_command.is_empty())
+    }
+
+    /// The names in `config/providers.yml` that have a command of the desktop app, with the providers that make their
+    /// calls.
+    pub(crate) fn commands_of_app(&self) -> Vec<(String, String)> {
+        let Ok(text) = fs::read(self.path.join("config/providers.yml")) else { return Vec::new() };
+        let Some(settings) = parse_providers(&text).settings else { return Vec::new() };
+        let names = settings.with_command.iter();
+        names.map(|name| (name.clone(), settings.registered(name).to_owned())).collect()
     }
 
     /// The folders of roles that the file `config/roles.yml` of the home lists under `folders`: paths from the home, or

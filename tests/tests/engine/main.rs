@@ -30,6 +30,7 @@ mod outages;
 mod panics;
 mod paused;
 mod program_text;
+mod provider_settings;
 mod replaced;
 mod roles;
 mod rules;

@@ -55,6 +55,8 @@ fn problems(text: &str) -> Vec<String> {
         definition::parse(text.as_bytes(), Some(&id.unwrap_or_else(|| "shown".parse().unwrap()))).diagnostics
     } else if value.get("graph").is_some() {
         definition::parse_profile(text.as_bytes(), None).diagnostics
+    } else if value.get("providers").is_some_and(Value::is_mapping) {
+        definition::parse_providers(text.as_bytes()).diagnostics
     } else if value.get("targets").is_some() {
         definition::parse_notifications(text.as_bytes()).diagnostics
     } else {

@@ -11,7 +11,7 @@ use crate::definition::model::{Lane, call_mut};
 /// The name that stands for all providers that a [`ProviderMap`] does not name.
 const ALL: &str = "*";
 /// The provider of a node that has the one of its stage.
-const OF_STAGE: &str = "${stage.provider}";
+pub(super) const OF_STAGE: &str = "${stage.provider}";
 
 /// Which providers make the calls of a run in place of those that its definition names: by the name that is replaced, with
 /// `*` for all others.
@@ -42,6 +42,11 @@ impl ProviderMap {
     /// The provider in place of `name`; `None` if it is not replaced.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).or_else(|| self.0.get(ALL)).map(String::as_str)
+    }
+
+    /// The provider in place of this one, if it is named.
+    pub(super) fn one(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
     }
 
     /// The provider in place of all that are not named, if there is one.
@@ -127,10 +132,15 @@ impl Bundle {
                 }
             }
         }
-        let map = self.replaced().then(map);
-        (self.provider, self.providers) = (map.0.get(ALL).cloned(), map.0);
-        self.providers.remove(ALL);
+        self.record(&self.replaced().then(map));
         self
+    }
+
+    /// Remembers which providers were replaced.
+    pub(super) fn record(&mut self, map: &ProviderMap) {
+        self.provider = map.every().map(str::to_owned);
+        self.providers =
+            map.0.iter().filter(|(name, _)| *name != ALL).map(|(a, b)| (a.clone(), b.clone())).collect();
     }
 
     /// The provider in place of one that an expression results in.

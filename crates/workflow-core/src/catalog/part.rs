@@ -16,6 +16,8 @@ pub enum Part {
     Schema(String),
     /// The assignments.
     Assignments,
+    /// What names of providers stand for.
+    Providers,
     /// Who is told of what happens to runs.
     Notifications,
     /// A skill: the text of its `SKILL.md`, or a file of the desktop app, which is a JSON object.
@@ -50,6 +52,7 @@ impl fmt::Display for Part {
             Self::Profile(stage, id) => write!(f, "profile `{stage}.{id}`"),
             Self::Schema(name) => write!(f, "schema `{name}`"),
             Self::Assignments => f.write_str("the assignments"),
+            Self::Providers => f.write_str("the settings of providers"),
             Self::Notifications => f.write_str("the notifications"),
             Self::Skill(name) => write!(f, "skill `{name}`"),
         }

@@ -17,6 +17,7 @@ use super::read as reading;
 use super::report::{Findings, Report, node_of};
 use super::resolve::{CheckedBundle, Defaults, Library, Origin, assemble};
 use super::yaml::{self, Kind, Node};
+use crate::bundle::ProviderMap;
 use crate::data::Data;
 use crate::ids::WorkflowId;
 
@@ -196,7 +197,28 @@ impl Draft {
     ///
     /// A stage without a role gets the role with the stage's name, if there is one.
     pub fn resolve(&mut self, defaults: &Defaults) -> Option<CheckedBundle> {
+        let bundle = self.resolve_as_written(defaults)?;
+        self.set_providers(bundle, &ProviderMap::default())
+    }
+
+    /// The same with the names of providers as they are written, for [`set_providers`](Draft::set_providers).
+    pub fn resolve_as_written(&mut self, defaults: &Defaults) -> Option<CheckedBundle> {
         self.assemble(defaults, |_| true)
+    }
+
+    /// Puts in what names of providers stand for in the home, for a run in which `map` replaces some of them. What is
+    /// wrong with that is reported.
+    pub fn set_providers(&mut self, bundle: CheckedBundle, map: &ProviderMap) -> Option<CheckedBundle> {
+        match bundle.with_settings(map, &self.library.providers) {
+            Ok((bundle, warnings)) => {
+                self.report(warnings);
+                Some(bundle)
+            }
+            Err(Diagnostics(problems)) => {
+                self.report(problems);
+                None
+            }
+        }
     }
 
     /// Resolves the draft before anything was looked up: missing files are not reported.

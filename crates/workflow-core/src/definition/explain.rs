@@ -40,6 +40,8 @@ pub enum ValueOrigin {
     Defaults,
     /// `config/assignments.yml`.
     Assignments,
+    /// `config/providers.yml`: what the name of the provider stands for there.
+    Providers,
     /// The role: the provider that it recommends.
     Role,
     /// The host, for stages of that name or for all.
@@ -58,6 +60,7 @@ impl ValueOrigin {
             Self::Stage => "the stage",
             Self::Defaults => "workflow.defaults",
             Self::Assignments => "config/assignments.yml",
+            Self::Providers => "config/providers.yml",
             Self::Role => "recommended by the role",
             Self::Host => "the host",
             Self::StageName => "the role with the name of the stage",
@@ -112,12 +115,14 @@ struct Explained<'e> {
 impl Explained<'_> {
     fn stage(&self, resolved: &Stage, values: &mut Vec<EffectiveValue>) {
         let of_list = !self.full.providers.is_empty();
+        let mut is_replaced = Vec::new();
         for (n, lane) in resolved.providers.iter().enumerate() {
             let field = |name: &str| {
                 if of_list { format!("providers[{n}].{name}") } else { name.to_owned() }
             };
             let provider = field("provider");
             let from = self.provider(lane, n);
+            is_replaced.push(from == ValueOrigin::Run);
             values.push(self.value(provider, lane.provider.as_str().into(), from));
             if let Some(role) = &lane.role {
                 let is_own = self.full.providers.get(n).is_some_and(|lane| lane.role.is_some());
@@ -125,6 +130,19 @@ impl Explained<'_> {
                 values.push(self.value(field("role"), role.as_str().into(), from));
             }
         }
+        for (n, lane) in resolved.providers.iter().enumerate() {
+            for (key, value) in lane.with.iter().flatten() {
+                let field = Path::Root.key("providers").index(n).key("with").key(key).to_string();
+                let from = self.option_of_lane(n, key, is_replaced[n]);
+                values.push(self.value(field, value.clone(), from));
+            }
+            if let Some(timeout) = lane.timeout {
+                let is_own = self.full.providers.get(n).is_some_and(|lane| lane.timeout.is_some());
+                let from = if is_own { self.written("providers") } else { ValueOrigin::Providers };
+                values.push(self.value(format!("providers[{n}].timeout"), timeout.to_string().into(), from));
+            }
+        }
+        let is_replaced = is_replaced.contains(&true);
         let Ok(Value::Object(fields)) = serde_json::to_value(resolved) else { return };
         for (name, value) in fields {
             match (name.as_str(), value) {
@@ -135,12 +153,19 @@ impl Explained<'_> {
                 }
                 ("with" | "env" | "set", Value::Object(entries)) => {
                     for (key, value) in entries {
-                        let from = self.entry(&name, &key);
+                        let from = if name == "with" {
+                            self.option(&key, is_replaced)
+                        } else {
+                            self.entry(&name, &key)
+                        };
                         values.push(self.value(Path::Root.key(&name).key(&key).to_string(), value, from));
                     }
                 }
                 (_, value) => {
-                    let from = self.written(&name);
+                    let from = match self.written(&name) {
+                        ValueOrigin::BuiltIn if name == "timeout" => ValueOrigin::Providers,
+                        from => from,
+                    };
                     values.push(self.value(name, value, from));
                 }
             }
@@ -182,6 +207,24 @@ impl Explained<'_> {
         }
     }
 
+    /// The same of an option of the provider. Those of a provider that was replaced are not those that are written.
+    fn option(&self, key: &str, is_replaced: bool) -> ValueOrigin {
+        let has = |stage: &Stage| stage.with.as_ref().is_some_and(|with| with.contains_key(key));
+        if is_replaced || !has(&self.full) {
+            return ValueOrigin::Providers;
+        }
+        if has(self.own) { ValueOrigin::Stage } else { ValueOrigin::Defaults }
+    }
+
+    /// The same of an option of one of several providers.
+    fn option_of_lane(&self, n: usize, key: &str, is_replaced: bool) -> ValueOrigin {
+        match self.full.providers.get(n).and_then(|lane| lane.with.as_ref()) {
+            Some(own) if !is_replaced && own.contains_key(key) => self.written("providers"),
+            Some(_) => ValueOrigin::Providers,
+            None => self.option(key, is_replaced),
+        }
+    }
+
     fn provider(&self, lane: &Lane, n: usize) -> ValueOrigin {
         let library = self.draft.library();
         let assigned = library.assignments.stages.get(self.id).and_then(|stage| stage.provider.as_deref());
@@ -195,12 +238,19 @@ impl Explained<'_> {
             .or_else(|| of_role().map(|name| (name, ValueOrigin::Role)));
         match expected {
             Some((name, from)) if name == lane.provider => from,
+            Some((name, _)) if library.providers.registered(name) == lane.provider => ValueOrigin::Providers,
             Some(_) => ValueOrigin::Run,
             None => {
                 let of_stage = self.defaults.assignments.stages.get(self.id);
                 let of_stage = of_stage.and_then(|stage| stage.provider.as_ref());
                 let host = of_stage.or(self.defaults.provider.as_ref());
-                if host == Some(&lane.provider) { ValueOrigin::Host } else { ValueOrigin::Run }
+                match host {
+                    Some(host) if *host == lane.provider => ValueOrigin::Host,
+                    Some(host) if library.providers.registered(host) == lane.provider => {
+                        ValueOrigin::Providers
+                    }
+                    _ => ValueOrigin::Run,
+                }
             }
         }
     }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::draft::Draft;
 use super::edit::{self, EditError};
-use super::model::{Diagnostic, Diagnostics, Path, Workflow};
+use super::model::{Diagnostic, Diagnostics, Path, Profile, Workflow, calls_of};
 use super::read::Fields;
 use super::report::Report;
 use super::yaml::{self, Kind, NotWritable};
@@ -78,9 +78,17 @@ impl Export {
         wanted.extend(schemas.map(|name| (format!("schema {name}"), Part::Schema(name.clone()))));
         // Roles and schemas without a file come with the host.
         let files = &draft.library().files;
-        let parts =
-            wanted.into_iter().filter_map(|(what, part)| Some((part, files.get(&what)?.text.clone())));
-        let parts = parts.collect();
+        let mut parts = Vec::new();
+        for (what, part) in wanted {
+            let Some(file) = files.get(&what) else { continue };
+            let text = match &part {
+                Part::Profile(stage, _) => {
+                    explicit_nodes(&file.text, &part, draft, bundle.profiles.get(stage))?
+                }
+                _ => file.text.clone(),
+            };
+            parts.push((part, text));
+        }
         Ok(Self { id: bundle.workflow.id.clone(), bundle: portable_hash(bundle), workflow, parts })
     }
 
@@ -226,26 +234,69 @@ fn portable_hash(bundle: &Bundle) -> Option<BundleHash> {
     bundle.hash().ok()
 }
 
+/// The text of a profile with what names of providers stand for in the home.
+fn explicit_nodes(
+    text: &str,
+    part: &Part,
+    draft: &Draft,
+    resolved: Option<&Profile>,
+) -> Result<String, EditError> {
+    let mut text = text.to_owned();
+    let Part::Profile(stage, profile) = part else { return Ok(text) };
+    let written = draft.library().profiles.get(&(stage.clone(), profile.clone()));
+    let (Some(written), Some(resolved)) = (written, resolved) else { return Ok(text) };
+    for ((path, written), (_, full)) in calls_of(written).into_iter().zip(calls_of(resolved)) {
+        let mut set = |field: &str, value: Value| {
+            text = edit::set_field(&text, &format!("{path}.{field}"), &value)?;
+            Ok::<_, EditError>(())
+        };
+        if let Some(provider) = full.provider.clone().filter(|_| full.provider != written.provider) {
+            set("provider", provider.into())?;
+        }
+        if let Some(with) = full.with.clone().filter(|_| full.with != written.with) {
+            set("with", with.into())?;
+        }
+        if let Some(timeout) = full.timeout.filter(|_| full.timeout != written.timeout) {
+            set("timeout", timeout.to_string().into())?;
+        }
+    }
+    Ok(text)
+}
+
 /// The text of a workflow with what was filled in for its stages.
 fn explicit(text: &str, written: &Workflow, resolved: &Workflow) -> Result<String, EditError> {
     let mut text = text.to_owned();
     for (id, stage) in &written.with_defaults().stages {
         let Some(full) = resolved.stages.get(id) else { continue };
-        let mut set = |field: &str, value: Option<&str>| {
+        let stage_path = Path::Root.key(id.as_str());
+        let mut set_at = |path: &Path<'_>, value: Option<Value>| {
             if let Some(value) = value {
-                text = edit::set_field(
-                    &text,
-                    &Path::Root.key(id.as_str()).key(field).to_string(),
-                    &value.into(),
-                )?;
+                text = edit::set_field(&text, &path.to_string(), &value)?;
             }
             Ok::<_, EditError>(())
         };
+        let lanes = stage_path.key("providers");
+        for (n, (written, lane)) in stage.providers.iter().zip(&full.providers).enumerate() {
+            let path = lanes.index(n);
+            let is_other = lane.provider != written.provider;
+            set_at(&path.key("provider"), is_other.then(|| lane.provider.as_str().into()))?;
+            let with = lane.with.clone().filter(|_| lane.with != written.with);
+            set_at(&path.key("with"), with.map(Value::from))?;
+            let timeout = lane.timeout.filter(|_| lane.timeout != written.timeout);
+            set_at(&path.key("timeout"), timeout.map(|timeout| timeout.to_string().into()))?;
+        }
+        let with = full.with.clone().filter(|_| full.with != stage.with);
+        set_at(&stage_path.key("with"), with.map(Value::from))?;
+        let timeout = full.timeout.filter(|_| full.timeout != stage.timeout);
+        set_at(&stage_path.key("timeout"), timeout.map(|timeout| timeout.to_string().into()))?;
+        let mut set =
+            |field: &str, value: Option<&str>| set_at(&stage_path.key(field), value.map(Value::from));
         if stage.profile.is_none() {
             set("profile", full.profile.as_deref())?;
         }
-        if stage.provider.is_none() && stage.providers.is_empty() {
-            set("provider", full.providers.first().map(|lane| lane.provider.as_str()))?;
+        let provider = full.providers.first().map(|lane| lane.provider.as_str());
+        if stage.providers.is_empty() && stage.provider.as_deref() != provider {
+            set("provider", provider)?;
         }
         if stage.role.is_none() {
             let lanes = full.providers.iter().enumerate();
@@ -276,7 +327,7 @@ fn named(part: &Part) -> Option<(&'static str, String)> {
         Part::Role(id) => Some(("roles", id.to_string())),
         Part::Schema(name) => Some(("schemas", name.clone())),
         Part::Skill(name) => Some(("skills", name.clone())),
-        Part::Assignments | Part::Notifications => None,
+        Part::Assignments | Part::Providers | Part::Notifications => None,
     }
 }
 

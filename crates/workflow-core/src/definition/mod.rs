@@ -41,7 +41,7 @@ mod resolve;
 mod yaml;
 
 pub(crate) use check::{NodeNames, after, arms, needs, uses};
-pub(crate) use model::{AssignmentsFile, NotificationsFile, WorkflowFile};
+pub(crate) use model::{AssignmentsFile, NotificationsFile, ProvidersFile, WorkflowFile};
 
 pub use crate::role::{Role, Variable, VariableType};
 pub use crate::suggest::{did_you_mean, nearest};
@@ -54,14 +54,14 @@ pub use model::{
     Arm, AskNode, Assignment, Assignments, BranchNode, Budget, DIAGNOSTIC_CODES, Diagnostic, DiagnosticLine,
     Diagnostics, EndNode, EndStatus, Exhausted, ExportNode, ForeachNode, GraphNode, InvalidDuration, Lane,
     LoopSpec, Mode, Node, NoticeKind, Notifications, NotifyChannel, NotifyTarget, OnFailure, OnInterrupt,
-    OutputFormat, ParallelStrategy, Period, Profile, PromptTemplate, ReduceNode, ReduceStrategy, RunNode,
-    SchemaSource, SessionMode, SetNode, Severity, SourceRange, Stage, Workflow, WorkflowInput, calls_of,
-    roles_of,
+    OutputFormat, ParallelStrategy, Period, Profile, PromptTemplate, ProviderSetting, ProviderSettings,
+    ReduceNode, ReduceStrategy, RunNode, SchemaSource, SessionMode, SetNode, Severity, SourceRange, Stage,
+    Workflow, WorkflowInput, calls_of, roles_of,
 };
 pub use parse::{ParsedProfile, ParsedRole, parse_profile, parse_role, parse_role_with};
 pub use read::{
-    ParsedAssignments, ParsedNotifications, check_schema, parse_assignments, parse_notifications,
-    read_front_matter, read_schema, read_value,
+    ParsedAssignments, ParsedNotifications, ParsedProviders, check_schema, parse_assignments,
+    parse_notifications, parse_providers, read_front_matter, read_schema, read_value,
 };
 pub use resolve::{CheckedBundle, Defaults, Library, SourceFile, recommended_provider, resolve};
 pub use yaml::NotWritable;

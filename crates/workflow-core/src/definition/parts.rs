@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::draft::{Asks, Draft};
 use super::model::{Assignments, Diagnostic, Workflow, calls_of, roles_of};
 use super::parse::{parse_profile, parse_role, parse_role_with};
-use super::read::{check_tree, parse_assignments, schema};
+use super::read::{check_tree, parse_assignments, parse_providers, schema};
 use super::resolve::{Defaults, SourceFile, schemas};
 use crate::bundle::Skill;
 use crate::catalog::part::{Part, Text};
@@ -21,7 +21,7 @@ impl Draft {
         loop {
             let Some(workflow) = self.full_workflow() else { return Vec::new() };
             let wanted = match self.asks {
-                Asks::Assignments => vec![Part::Assignments],
+                Asks::Assignments => vec![Part::Assignments, Part::Providers],
                 Asks::Profiles => self.profiles(&workflow, defaults),
                 Asks::Roles => self.roles(defaults, roles),
                 Asks::Schemas => self.open_schemas(),
@@ -51,6 +51,7 @@ impl Draft {
     pub fn give(&mut self, part: &Part, found: Result<Option<Text>, String>) {
         let what = match part {
             Part::Assignments => "assignments".to_owned(),
+            Part::Providers => "providers".to_owned(),
             Part::Notifications => "notifications".to_owned(),
             Part::Profile(stage, profile) => format!("profile {stage}.{profile}"),
             Part::Role(role) => format!("role {role}"),
@@ -104,6 +105,11 @@ impl Draft {
             Part::Assignments => {
                 let parsed = parse_assignments(bytes);
                 self.library.assignments = parsed.assignments.unwrap_or_default();
+                parsed.diagnostics
+            }
+            Part::Providers => {
+                let parsed = parse_providers(bytes);
+                self.library.providers = parsed.settings.unwrap_or_default();
                 parsed.diagnostics
             }
             Part::Profile(stage, id) => {

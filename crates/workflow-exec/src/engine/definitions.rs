@@ -9,7 +9,8 @@ use tracing::{error, warn};
 use workflow_core::bundle::{Bundle, ProviderMap};
 use workflow_core::catalog::{Catalog, CatalogError, Part, PartKind};
 use workflow_core::definition::{
-    self, CheckedBundle, Defaults, Diagnostic, Diagnostics, Draft, EffectiveValue, Library, Parsed, Workflow,
+    self, CheckedBundle, Defaults, Diagnostic, Diagnostics, Draft, EffectiveValue, Library, Parsed,
+    ProviderSettings, Workflow,
 };
 use workflow_core::ids::WorkflowId;
 use workflow_core::plan::Plan;
@@ -247,15 +248,32 @@ impl Engine {
         &self,
         bundles: &[&Bundle],
         map: &ProviderMap,
+        settings: &ProviderSettings,
     ) -> Result<(), EngineError> {
-        let problems = self.shared.check_replaced_names(bundles, map);
+        let problems = self.shared.check_replaced_names(bundles, map, settings);
         if problems.is_empty() { Ok(()) } else { Err(Diagnostics::from(problems).into()) }
     }
 
+    /// What names of providers stand for in the home.
+    pub(crate) async fn provider_settings(&self) -> Result<ProviderSettings, EngineError> {
+        let Some(catalog) = &self.shared.catalog else { return Ok(ProviderSettings::default()) };
+        let Some(text) = ask_catalog(catalog.part(&Part::Providers)).await? else {
+            return Ok(ProviderSettings::default());
+        };
+        let parsed = definition::parse_providers(text.text.as_bytes());
+        let found = parsed.diagnostics.into_iter().map(|found| found.in_file(&*text.origin));
+        parsed.settings.ok_or_else(|| Diagnostics::from(found.collect::<Vec<_>>()).into())
+    }
+
     /// A plan in which providers replace others.
-    pub(crate) fn plan_with(&self, bundle: &Bundle, map: &ProviderMap) -> Result<Arc<Plan>, EngineError> {
-        let bundle = bundle.clone().with_providers(map);
-        let problems = self.shared.check_replaced(&bundle, map);
+    pub(crate) fn plan_with(
+        &self,
+        bundle: &Bundle,
+        map: &ProviderMap,
+        settings: &ProviderSettings,
+    ) -> Result<Arc<Plan>, EngineError> {
+        let bundle = bundle.clone().with_providers_of(map, settings);
+        let problems = self.shared.check_replaced(&bundle, map, settings);
         if !problems.is_empty() {
             return Err(Diagnostics::from(problems).into());
         }
@@ -291,20 +309,15 @@ impl Shared {
             // replacement.
             defaults.to_mut().provider = map.every().map(str::to_owned);
         }
-        let bundle = draft.resolve(&defaults)?;
+        let bundle = draft.resolve_as_written(&defaults)?;
+        let settings = &draft.library().providers;
         if is_new {
-            draft.report(self.check_replaced_names(&[&bundle], map));
+            let problems = self.check_replaced_names(&[&bundle], map, settings);
+            draft.report(problems);
         }
-        match bundle.with_providers(map) {
-            Ok(bundle) => {
-                draft.report(self.check_replaced(&bundle, map));
-                Some(bundle)
-            }
-            Err(Diagnostics(problems)) => {
-                draft.report(problems);
-                None
-            }
-        }
+        let bundle = draft.set_providers(bundle, map)?;
+        draft.report(self.check_replaced(&bundle, map, &draft.library().providers));
+        Some(bundle)
     }
 
     /// Skills that the providers of a workflow have without the catalog.

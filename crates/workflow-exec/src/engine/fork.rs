@@ -51,7 +51,7 @@ impl Engine {
         self.shared.check_bundle(&fork.from, &started, &bundle)?;
         let mut replaced = None;
         if !fork.providers.is_empty() {
-            let plan = self.replace_providers(&mut events_of_fork, &bundle, &fork.providers)?;
+            let plan = self.replace_providers(&mut events_of_fork, &bundle, &fork.providers).await?;
             (started, bundle) = (plan.hash().clone(), plan.bundle().clone());
             replaced = Some(plan);
         }
@@ -112,7 +112,7 @@ impl Engine {
             let plan = if plan.bundle().replaced() == replaced {
                 plan
             } else {
-                self.plan_with(plan.bundle(), &replaced)?
+                self.plan_with(plan.bundle(), &replaced, &self.provider_settings().await?)?
             };
             if plan.hash() != state.bundle() {
                 let obstacles = obstacles(&state, old.bundle(), &plan);
@@ -148,19 +148,20 @@ impl Engine {
     }
 
     /// Replaces providers in the bundles of a run, and returns the plan of the one that it was started with.
-    fn replace_providers(
+    async fn replace_providers(
         &self,
         events: &mut [Event],
         bundle: &Bundle,
         map: &ProviderMap,
     ) -> Result<Arc<Plan>, EngineError> {
+        let settings = &self.provider_settings().await?;
         let newer = events.iter().filter_map(|event| match &event.body {
             EventBody::RunMigrated { bundle, .. } => Some(&**bundle),
             _ => None,
         });
         let bundles: Vec<_> = std::iter::once(bundle).chain(newer).collect();
-        self.check_replaced_names(&bundles, map)?;
-        let started = self.plan_with(bundle, map)?;
+        self.check_replaced_names(&bundles, map, settings)?;
+        let started = self.plan_with(bundle, map, settings)?;
         for event in events {
             match &mut event.body {
                 EventBody::RunCreated(created) => {
@@ -168,7 +169,7 @@ impl Engine {
                     *created = Arc::new(RunCreated { bundle, ..RunCreated::clone(created) });
                 }
                 EventBody::RunMigrated { hash, bundle, .. } => {
-                    let plan = self.plan_with(bundle, map)?;
+                    let plan = self.plan_with(bundle, map, settings)?;
                     *hash = plan.hash().clone();
                     *bundle = plan.bundle().clone();
                 }

@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 use workflow_core::bundle::{Bundle, ProviderMap};
 use workflow_core::data::{self, Data};
-use workflow_core::definition::{self, Diagnostic, Library, Profile, RunNode, Stage, Workflow};
-use workflow_core::ids::{ProfileId, StageId};
+use workflow_core::definition::{
+    self, Diagnostic, Library, Profile, ProviderSettings, RunNode, Stage, Workflow,
+};
+use workflow_core::ids::{ProfileId, StageId, is_id};
 
 use crate::panics::caught;
 use crate::shared::Shared;
@@ -78,9 +80,15 @@ impl Shared {
                 if own.is_none() {
                     checked.push(chosen.name);
                 }
-                if !self.providers.contains_key(chosen.name) {
-                    let message = format!("{}{}", self.unknown_provider(chosen.name), chosen.why(id));
-                    let near = self.near_provider(chosen.name);
+                if let Some(problem) = self.unknown_behind(chosen.name, library) {
+                    problems.push(problem);
+                } else if !self.is_there(chosen.name, library) {
+                    if is_unreadable(library) {
+                        continue;
+                    }
+                    let unknown = self.unknown_provider_among(chosen.name, &library.providers);
+                    let message = format!("{unknown}{}", chosen.why(id));
+                    let near = self.near_provider(chosen.name, &library.providers);
                     let near = near.filter(|_| matches!(chosen.by, By::Stage | By::Lane(_)));
                     let problem =
                         Diagnostic::error("unknown-provider", chosen.path(id), message).with_near(near);
@@ -95,20 +103,72 @@ impl Shared {
                         Some((n, _)) => format!("{id}.providers[{n}].with"),
                         None => format!("{id}.with"),
                     };
-                    problems.extend(self.check_options(chosen.name, with, path, why));
+                    problems.extend(self.check_with(chosen.name, with, library, path, why));
                 }
             }
             if let Some((what, profile)) = profile {
                 let found = self.check_nodes(id, stage, profile, library);
                 problems.extend(found.into_iter().map(
                     |problem| match library.in_file(&what, problem.clone()) {
+                        _ if problem.file.is_some() => problem,
                         Some(placed) => placed,
                         None => problem.in_file(&*what),
                     },
                 ));
             }
         }
+        // What is wrong in the settings of the home is said once, however many stages have it.
+        let mut told = BTreeSet::new();
+        problems.retain(|problem| match &problem.file {
+            Some(file) => told.insert((file.clone(), problem.path.clone(), problem.message.clone())),
+            None => true,
+        });
         problems
+    }
+
+    /// Whether a name stands for a registered provider.
+    fn is_there(&self, name: &str, library: &Library) -> bool {
+        self.providers.contains_key(library.providers.registered(name))
+    }
+
+    /// That a name stands for a provider that is not registered, in the file of the home that says so.
+    fn unknown_behind(&self, name: &str, library: &Library) -> Option<Diagnostic> {
+        let settings = &library.providers;
+        let registered = settings.registered(name);
+        if registered == name || self.providers.contains_key(registered) {
+            return None;
+        }
+        let path = format!("providers{}.provider", key(name));
+        let no_others = ProviderSettings::default();
+        let near = self.near_provider(registered, &no_others);
+        let problem =
+            Diagnostic::error("unknown-provider", path, self.unknown_provider(registered)).with_near(near);
+        Some(library.in_file("providers", problem.clone()).unwrap_or(problem))
+    }
+
+    /// What is wrong with the options of a provider, together with those that the home sets for it.
+    fn check_with(
+        &self,
+        name: &str,
+        with: Option<&Map<String, Value>>,
+        library: &Library,
+        path: impl FnOnce() -> String,
+        why: impl FnOnce() -> String,
+    ) -> Option<Diagnostic> {
+        let settings = &library.providers;
+        let Some(setting) = settings.get(name).filter(|setting| !setting.with.is_empty()) else {
+            return self.check_options(settings.registered(name), with, path, why);
+        };
+        let mut options = setting.with.clone();
+        options.extend(with.into_iter().flatten().map(|(key, value)| (key.clone(), value.clone())));
+        let why = || format!("{} (with the options of `{name}` in `config/providers.yml`)", why());
+        let problem = self.check_options(settings.registered(name), Some(&options), path, why)?;
+        if with.is_some_and(|with| !with.is_empty()) {
+            return Some(problem);
+        }
+        let path = format!("providers{}.with", key(name));
+        let placed = Diagnostic::error("bad-options", path, problem.message.clone());
+        Some(library.in_file("providers", placed).unwrap_or(problem))
     }
 
     /// The providers of a stage's lanes.
@@ -169,22 +229,29 @@ impl Shared {
             }
             match own_provider(run) {
                 Some(name) if name.contains("${") => {}
-                Some(name) if !self.providers.contains_key(name) => {
-                    let message = self.unknown_provider(name);
+                Some(name) if !self.is_there(name, library) => {
+                    if is_unreadable(library) {
+                        continue;
+                    }
+                    if let Some(problem) = self.unknown_behind(name, library) {
+                        problems.push(problem);
+                        continue;
+                    }
+                    let message = self.unknown_provider_among(name, &library.providers);
                     problems.push(Diagnostic::error("unknown-provider", format!("{path}.provider"), message));
                 }
                 Some(name) => {
                     let path = || format!("{path}.with");
-                    problems.extend(self.check_options(name, run.with.as_ref(), path, String::new));
+                    problems.extend(self.check_with(name, run.with.as_ref(), library, path, String::new));
                 }
                 // The stage's own options have been checked.
                 None if run.with.is_none() => {}
                 None => {
                     let lanes = self.chosen(id, stage, library);
-                    for chosen in lanes.iter().filter(|chosen| self.providers.contains_key(chosen.name)) {
+                    for chosen in lanes.iter().filter(|chosen| self.is_there(chosen.name, library)) {
                         let path = || format!("{path}.with");
                         let why = || chosen.why(id);
-                        problems.extend(self.check_options(chosen.name, run.with.as_ref(), path, why));
+                        problems.extend(self.check_with(chosen.name, run.with.as_ref(), library, path, why));
                     }
                 }
             }
@@ -193,25 +260,38 @@ impl Shared {
     }
 
     /// Problems of names to be replaced: each is registered, or one of the bundles has it.
-    pub(crate) fn check_replaced_names(&self, bundles: &[&Bundle], map: &ProviderMap) -> Vec<Diagnostic> {
+    pub(crate) fn check_replaced_names(
+        &self,
+        bundles: &[&Bundle],
+        map: &ProviderMap,
+        settings: &ProviderSettings,
+    ) -> Vec<Diagnostic> {
         let used: BTreeSet<_> = bundles.iter().flat_map(|bundle| names_in(bundle)).collect();
-        let is_unknown = |name: &&str| !self.providers.contains_key(*name) && !used.contains(name);
+        let is_unknown = |name: &&str| {
+            !self.providers.contains_key(*name) && !used.contains(name) && settings.get(name).is_none()
+        };
         let problem = |name| {
             let used: Vec<_> = used.iter().copied().collect();
-            let message = format!("{}; the workflow uses: {}", self.unknown_provider(name), used.join(", "));
+            let unknown = self.unknown_provider_among(name, settings);
+            let message = format!("{unknown}; the workflow uses: {}", used.join(", "));
             Diagnostic::error("unknown-provider", "", message)
         };
         map.named().filter(is_unknown).map(problem).collect()
     }
 
     /// Problems of a bundle in which providers were replaced.
-    pub(crate) fn check_replaced(&self, bundle: &Bundle, map: &ProviderMap) -> Vec<Diagnostic> {
+    pub(crate) fn check_replaced(
+        &self,
+        bundle: &Bundle,
+        map: &ProviderMap,
+        settings: &ProviderSettings,
+    ) -> Vec<Diagnostic> {
         let is_known = |name: &str| self.providers.contains_key(name);
         let unknown = |path: String, name: &str| {
-            Diagnostic::error("unknown-provider", path, self.unknown_provider(name))
+            Diagnostic::error("unknown-provider", path, self.unknown_provider_among(name, settings))
         };
-        let others: BTreeSet<_> =
-            map.iter().map(|(_, other)| other).filter(|other| !is_known(other)).collect();
+        let others = map.iter().map(|(_, other)| settings.registered(other));
+        let others: BTreeSet<_> = others.filter(|other| !is_known(other)).collect();
         if !others.is_empty() {
             return others.into_iter().map(|other| unknown(String::new(), other)).collect();
         }
@@ -276,6 +356,16 @@ impl Shared {
 /// Whether the text is a name, and no expression.
 fn is_name(provider: &str) -> bool {
     !provider.contains("${")
+}
+
+/// Whether the settings of the home have errors: a name that is not registered may be among them.
+fn is_unreadable(library: &Library) -> bool {
+    library.problems.get("providers").is_some_and(|found| found.iter().any(Diagnostic::is_error))
+}
+
+/// A key in a path.
+fn key(name: &str) -> String {
+    if is_id(name) { format!(".{name}") } else { format!("[{}]", Value::from(name)) }
 }
 
 /// The names of the providers in a bundle.

@@ -116,8 +116,9 @@ impl Engine {
         let plan = match &start.what {
             RunWhat::Plan(plan) if start.providers.is_empty() => plan.clone(),
             RunWhat::Plan(plan) => {
-                self.check_replaced_names(&[plan.bundle()], &start.providers)?;
-                self.plan_with(plan.bundle(), &start.providers)?
+                let settings = self.provider_settings().boxed().await?;
+                self.check_replaced_names(&[plan.bundle()], &start.providers, &settings)?;
+                self.plan_with(plan.bundle(), &start.providers, &settings)?
             }
             RunWhat::Id(id) => self.load_with(id, &start.providers).boxed().await?,
         };

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use workflow_core::catalog::{Part, PartKind, Text, Version};
 use workflow_core::data::Data;
 use workflow_core::definition::{
-    Diagnostic, Variable, parse_assignments, parse_notifications, parse_profile, parse_role,
+    Diagnostic, Variable, parse_assignments, parse_notifications, parse_profile, parse_providers, parse_role,
     read_front_matter, read_value,
 };
 use workflow_core::ids::{ProfileId, RoleId, StageId};
@@ -81,7 +81,7 @@ impl PartSummary {
                 }
                 parsed.diagnostics
             }
-            Part::Assignments | Part::Notifications | Part::Schema(_) | Part::Skill(_) => {
+            Part::Assignments | Part::Providers | Part::Notifications | Part::Schema(_) | Part::Skill(_) => {
                 problems(part, text)
             }
         };
@@ -129,6 +129,7 @@ fn problems(part: &Part, text: &str) -> Vec<Diagnostic> {
         Part::Role(id) => parse_role(text.as_bytes(), Some(id)).diagnostics,
         Part::Profile(..) => parse_profile(text.as_bytes(), None).diagnostics,
         Part::Assignments => parse_assignments(text.as_bytes()).diagnostics,
+        Part::Providers => parse_providers(text.as_bytes()).diagnostics,
         Part::Notifications => parse_notifications(text.as_bytes()).diagnostics,
         Part::Schema(_) | Part::Skill(_) => Vec::new(),
     }
@@ -142,7 +143,7 @@ async fn list(host: &Host, kind: PartKind) -> Result<PartList, ServiceError> {
             Part::Role(id) => (id.to_string(), None),
             Part::Profile(stage, id) => (id.to_string(), Some(stage.clone())),
             Part::Skill(name) | Part::Schema(name) => (name.clone(), None),
-            Part::Assignments | Part::Notifications => continue,
+            Part::Assignments | Part::Providers | Part::Notifications => continue,
         };
         let mut item = PartSummary {
             id,

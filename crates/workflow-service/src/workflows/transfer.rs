@@ -243,6 +243,7 @@ fn label(part: &Part) -> String {
         Part::Schema(name) => format!("schema {name}"),
         Part::Skill(name) => format!("skill {name}"),
         Part::Assignments => "assignments".to_owned(),
+        Part::Providers => "providers".to_owned(),
         Part::Notifications => "notifications".to_owned(),
     }
 }

@@ -200,3 +200,23 @@ fn an_import_does_not_write_through_a_link_out_of_the_home() {
     assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
     assert_eq!(host.data("workflow:list", "")["workflows"], json!([]));
 }
+
+#[test]
+fn an_export_contains_what_names_of_providers_stand_for() {
+    let host = Host::new();
+    host.write("config/providers.yml", "providers: { quick: { provider: echo, timeout: 60000 } }\n");
+    host.write(
+        "workflows/stages/code.deep.yml",
+        "graph: [{ id: a, type: run, provider: quick }, { id: b, type: run, timeout: 2s }]\n",
+    );
+    let text = "workflow: { id: moved, name: Moved, stages: [plan, test, code] }
+plan: { provider: quick }
+test: { providers: [{ provider: quick }, { provider: echo }] }
+code: { provider: quick, profile: deep }
+";
+    host.data("workflow:create", &json!({ "id": "moved", "text": text }).to_string());
+    let exported = moves(&host, "moved");
+    let text = exported["text"].as_str().unwrap();
+    assert!(!text.contains("quick"), "{text}");
+    assert_eq!(text.matches("timeout: 60s").count(), 3, "{text}");
+}

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use workflow_core::bundle::{BundleHash, Skill};
 use workflow_core::catalog::{CatalogError, Part, PartKind, Text, Version, is_schema_name};
 use workflow_core::definition::{
-    Diagnostic, Diagnostics, parse_assignments, parse_notifications, parse_profile, parse_role, read_schema,
+    Diagnostic, Diagnostics, parse_assignments, parse_notifications, parse_profile, parse_providers,
+    parse_role, read_schema,
 };
 use workflow_core::ids::{ProfileId, RoleId, StageId, is_id};
 
@@ -249,6 +250,7 @@ fn places(part: &Part) -> Result<Vec<PathBuf>, CatalogError> {
         Part::Assignments => {
             ENDINGS.map(|ending| PathBuf::from(format!("config/assignments.{ending}"))).to_vec()
         }
+        Part::Providers => ENDINGS.map(|ending| PathBuf::from(format!("config/providers.{ending}"))).to_vec(),
         Part::Notifications => {
             ENDINGS.map(|ending| PathBuf::from(format!("config/notify.{ending}"))).to_vec()
         }
@@ -293,6 +295,7 @@ fn check(part: &Part, text: &str) -> Result<(), CatalogError> {
         Part::Role(id) => parse_role(text.as_bytes(), Some(id)).diagnostics,
         Part::Profile(..) => parse_profile(text.as_bytes(), None).diagnostics,
         Part::Assignments => parse_assignments(text.as_bytes()).diagnostics,
+        Part::Providers => parse_providers(text.as_bytes()).diagnostics,
         Part::Notifications => parse_notifications(text.as_bytes()).diagnostics,
         Part::Schema(name) => {
             if !is_schema_name(name) {

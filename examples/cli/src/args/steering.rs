@@ -2,6 +2,7 @@
 
 use clap::ArgGroup;
 use serde_json::Value;
+use workflow_core::bundle::ProviderMap;
 use workflow_core::ids::{NodePath, RunId, StageId};
 use workflow_service::runs::ForkPointName;
 
@@ -90,12 +91,22 @@ pub(crate) struct Other {
     /// times. Default: as in the old run.
     #[arg(long = "provider", value_name = "NAME|FROM=TO", value_parser = super::variables::provider)]
     pub providers: Vec<(String, String)>,
+    /// Make the calls of one provider with another (`claude-code=codex`); can be given several times.
+    #[arg(long = "map", value_name = "FROM=TO", value_parser = super::variables::mapping)]
+    pub maps: Vec<(String, String)>,
     /// The id of the new run.
     #[arg(long, value_name = "ID")]
     pub run_id: Option<RunId>,
     /// Only create the run: print its id, and leave it to a worker.
     #[arg(long)]
     pub detach: bool,
+}
+
+impl Other {
+    /// Which providers are replaced.
+    pub(crate) fn replaced(&self) -> ProviderMap {
+        self.providers.iter().chain(&self.maps).cloned().collect()
+    }
 }
 
 fn output(text: &str) -> Result<(StageId, Value), String> {

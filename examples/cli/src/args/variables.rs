@@ -49,6 +49,11 @@ pub(super) fn provider(text: &str) -> Result<(String, String), String> {
     Ok((from.to_owned(), to.to_owned()))
 }
 
+/// A provider in place of another: `from=to`.
+pub(super) fn mapping(text: &str) -> Result<(String, String), String> {
+    if text.contains('=') { provider(text) } else { Err("write FROM=TO".to_owned()) }
+}
+
 /// The variables of a file: an object in JSON or YAML.
 pub(super) fn variables(file: &str) -> Result<Map<String, Value>, String> {
     let text = read(file)?;

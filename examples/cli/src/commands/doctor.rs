@@ -9,10 +9,12 @@ use workflow_service::{Caller, Service};
 
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::home::Home;
 use crate::print;
 
-/// Asks the agents for their versions, and whether they are logged in. Calls no model, and needs no home.
-pub(crate) async fn doctor(json: bool) -> Result<Exit, Error> {
+/// Asks the agents for their versions, and whether they are logged in. Calls no model, and needs no home. Of a home of the
+/// desktop app, it says which commands are not executed.
+pub(crate) async fn doctor(home: &Home, json: bool) -> Result<Exit, Error> {
     let agents = Engine::builder()
         .provider("claude-code", ClaudeCodeProvider::new())
         .provider("codex", CodexProvider::new())
@@ -34,6 +36,10 @@ pub(crate) async fn doctor(json: bool) -> Result<Exit, Error> {
                 .map(|check| [check.provider.clone(), check.program.clone(), version(check), login(check)]),
         );
         print::lines(print::table(&rows))?;
+        let notes = home.commands_of_app().into_iter().map(|(name, provider)| {
+            format!("config/providers.yml: the headless_cmd of {name} is not executed; the provider {provider} makes its calls")
+        });
+        print::lines(notes)?;
     }
     Ok(Exit::DONE)
 }

@@ -38,7 +38,7 @@ pub(crate) async fn run(place: &Place, json: bool, args: &RunArgs) -> Result<Exi
     // An invalid workflow creates neither a store nor a home.
     let definitions = Host::for_definitions(&place.home)?;
     let source = Source::read(&definitions, &args.workflow).await?;
-    let providers = args.providers.iter().cloned().collect();
+    let providers = args.replaced();
     let checked = source.check(&definitions, args.strict, &providers).await?;
     checked.lines(&source.name).iter().for_each(|line| print::to_stderr(line));
     let plan = checked.plan.ok_or_else(|| Error::Invalid(source.name.clone()))?;
@@ -88,7 +88,7 @@ async fn check_variables(
         return Err(EngineError::Variables(wrong).into());
     }
     // With another provider, the options that may use them are left out.
-    let plain = if args.providers.is_empty() {
+    let plain = if args.replaced().is_empty() {
         Some(plan.clone())
     } else {
         source.check(definitions, args.strict, &ProviderMap::default()).await?.plan

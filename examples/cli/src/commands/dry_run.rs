@@ -39,7 +39,7 @@ pub(crate) async fn dry_run(home: &Home, json: bool, args: &RunArgs) -> Result<E
         labels: unique(&args.labels)?,
         run_id: None,
         idempotency_key: None,
-        providers: args.providers.iter().cloned().collect(),
+        providers: args.replaced(),
         on_failure: args.on_failure.map(Into::into),
         max_iters: None,
         interactive: args.interactive,

@@ -49,7 +49,7 @@ async fn definition(host: &Host, fork: &ForkRun, current: &str, other: &Other) -
         error => error,
     })?;
     let source = source.into_text()?;
-    let providers = plan.providers.then(&other.providers.iter().cloned().collect());
+    let providers = plan.providers.then(&other.replaced());
     let (id, text) = (source.id.clone().or(Some(plan.workflow_id)), source.text.clone());
     let request = ValidateWorkflow { id, text, strict: false, providers, values: false, explain: false };
     let checked = host.ask(request).await?;
@@ -60,11 +60,11 @@ async fn definition(host: &Host, fork: &ForkRun, current: &str, other: &Other) -
 }
 
 async fn make(host: &Host, json: bool, fork: ForkRun, other: &Other) -> Result<Exit, Error> {
-    let Other { vars, outputs, providers, run_id, detach } = other;
+    let Other { vars, outputs, run_id, detach, .. } = other;
     let fork = ForkRun {
         vars: vars.iter().map(|(name, value)| (name.clone(), Data::new(value))).collect(),
         outputs: outputs.iter().map(|(stage, value)| (stage.clone(), Data::new(value))).collect(),
-        providers: providers.iter().cloned().collect(),
+        providers: other.replaced(),
         new_run_id: run_id.clone(),
         ..fork
     };

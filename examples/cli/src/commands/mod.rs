@@ -80,7 +80,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Error> {
             Command::Validate { workflows, strict, explain } => {
                 definitions::validate(home, json, workflows, (*strict, *explain)).await
             }
-            Command::Doctor => doctor::doctor(json).await,
+            Command::Doctor => doctor::doctor(home, json).await,
             Command::Schema { name } => definitions::schema(json, name),
             Command::Run(args) if args.dry_run => dry_run::dry_run(home, json, args).await,
             Command::Run(args) => drive::run(&place()?, json, args).await,

@@ -28,6 +28,14 @@ fn every_workflow_of_the_app_is_valid_with_warnings_only() {
 }
 
 #[test]
+fn doctor_says_that_commands_of_the_app_are_not_executed() {
+    let told = home().run(&["doctor"]).stdout;
+    let note =
+        "config/providers.yml: the headless_cmd of codex is not executed; the provider codex makes its calls";
+    assert!(told.contains(note), "{told}");
+}
+
+#[test]
 fn every_workflow_of_the_app_runs_with_the_demo_provider() {
     let home = home();
     let sources = home.own_files();

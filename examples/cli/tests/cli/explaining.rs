@@ -83,3 +83,44 @@ fn the_output_of_a_run_is_printed_at_its_end_and_is_in_its_json() {
     assert_eq!(view["output"], view["context"]["stages"]["code"]["output"]);
     assert!(!home.run(&["run", "flow.workflow.yml"]).stdout.ends_with("}\n"));
 }
+
+#[test]
+fn a_name_of_the_home_stands_for_a_provider_and_a_run_can_replace_it() {
+    let home = Home::new();
+    let flow =
+        "workflow: { name: Flow, stages: [plan] }\nplan: { provider: quick, with: { answers: [done] } }\n";
+    home.write("flow.workflow.yml", flow);
+    home.write(
+        ".orch/config/providers.yml",
+        "providers:\n  quick: { provider: demo, with: { delay: 1ms }, timeout: 60000 }\n  other: { provider: demo }\n",
+    );
+    let shown = home.run(&["validate", "--explain", "flow.workflow.yml"]).stdout;
+    let shown: Vec<_> = shown
+        .lines()
+        .filter(|line| [".provider ", ".with.", ".timeout "].iter().any(|field| line.contains(field)))
+        .map(str::trim)
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            "plan.provider = \"demo\"  (config/providers.yml)",
+            "plan.with.delay = \"1ms\"  (config/providers.yml)",
+            "plan.with.answers = [\"done\"]  (the stage, 2:43)",
+            "plan.timeout = \"60s\"  (config/providers.yml)",
+        ]
+    );
+    let run = home.run(&["run", "flow.workflow.yml", "--map", "quick=other", "--run-id", "mapped"]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let report = home.run(&["report", "mapped"]).stdout;
+    assert!(report.contains("quick") && report.contains("other"), "{report}");
+    // A file of this engine alone makes the home none of the app.
+    home.write(
+        "plain.workflow.yml",
+        "workflow: { name: Plain, stages: [plan] }\nplan: { with: { command: [\"true\"] } }\n",
+    );
+    assert_eq!(home.run(&["run", "plain.workflow.yml"]).code, Some(0));
+    let wrong = home.run(&["run", "flow.workflow.yml", "--map", "quick"]);
+    assert!(wrong.stderr.contains("write FROM=TO"), "{wrong:?}");
+    let wrong = home.run(&["run", "flow.workflow.yml", "--map", "quick=ohter"]);
+    assert!(wrong.stderr.contains("did you mean `other`?"), "{wrong:?}");
+}

@@ -10,6 +10,7 @@ mod graph;
 mod input;
 mod notifications;
 mod path;
+mod providers;
 mod range;
 mod schema;
 pub(super) mod steps;
@@ -21,6 +22,7 @@ pub(crate) use graph::{call_mut, call_of};
 pub(crate) use input::shown;
 pub(crate) use notifications::NotificationsFile;
 pub(crate) use path::{Path, shorten};
+pub(crate) use providers::ProvidersFile;
 
 pub use assignments::{Assignment, Assignments};
 pub use diagnostic::{DIAGNOSTIC_CODES, Diagnostic, DiagnosticLine, Diagnostics, Severity};
@@ -31,6 +33,7 @@ pub use graph::{
 };
 pub use input::WorkflowInput;
 pub use notifications::{NoticeKind, Notifications, NotifyChannel, NotifyTarget};
+pub use providers::{ProviderSetting, ProviderSettings};
 pub use range::SourceRange;
 pub use schema::SchemaSource;
 pub use workflow::{

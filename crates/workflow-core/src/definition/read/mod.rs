@@ -8,6 +8,7 @@ mod inputs;
 mod notifications;
 mod place;
 mod profile;
+mod providers;
 mod role;
 mod schema;
 mod workflow;
@@ -21,5 +22,6 @@ pub(super) use workflow::workflow;
 
 pub use assignments::{ParsedAssignments, parse_assignments};
 pub use notifications::{ParsedNotifications, parse_notifications};
+pub use providers::{ParsedProviders, parse_providers};
 pub use role::read_front_matter;
 pub use schema::{check_schema, read_schema, read_value};

@@ -53,6 +53,7 @@ pub(crate) fn assemble(
         assigned_profiles: BTreeSet::new(),
     };
     assembly.tell("assignments", "workflow");
+    assembly.tell("providers", "workflow");
     let mut resolved = workflow.with_defaults().into_owned();
     for (id, stage) in &mut resolved.stages {
         assembly.assign(id, stage, workflow);

@@ -8,7 +8,7 @@ use super::declared::undeclared;
 use super::fill_in::is_plain;
 use crate::bundle::{Bundle, ProviderMap};
 use crate::definition::check::{validate, validate_profile, validate_role};
-use crate::definition::model::{Diagnostic, Diagnostics, Stage, roles_of};
+use crate::definition::model::{Diagnostic, Diagnostics, ProviderSettings, Stage, roles_of};
 use crate::ids::{RoleId, StageId};
 use crate::role::Role;
 use crate::suggest::did_you_mean;
@@ -48,6 +48,24 @@ impl CheckedBundle {
         } else {
             Self::check(bundle)
         }
+    }
+
+    /// The same with what names of providers stand for, in a run in which `map` replaces some. Also returns warnings.
+    pub(crate) fn with_settings(
+        self,
+        map: &ProviderMap,
+        settings: &ProviderSettings,
+    ) -> Result<(Self, Vec<Diagnostic>), Diagnostics> {
+        if settings.is_empty() {
+            return if map.is_empty() {
+                Ok((self, Vec::new()))
+            } else {
+                Ok((self.with_providers(map)?, Vec::new()))
+            };
+        }
+        let (bundle, warnings) = Arc::unwrap_or_clone(self.0).with_settings(map, settings);
+        // Options are texts of another file.
+        Ok((Self::check(bundle)?, warnings))
     }
 
     /// The bundle.

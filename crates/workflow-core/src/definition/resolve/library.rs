@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::defaults::Defaults;
 use super::named::schema_in;
 use crate::bundle::Skill;
-use crate::definition::model::{Assignments, Diagnostic, Profile, Stage, Workflow};
+use crate::definition::model::{Assignments, Diagnostic, Profile, ProviderSettings, Stage, Workflow};
 use crate::definition::read::PlacedFile;
 use crate::ids::{ProfileId, RoleId, StageId};
 use crate::role::Role;
@@ -15,11 +15,13 @@ use crate::role::Role;
 /// The roles, profiles, schemas and skills that a workflow may refer to, as far as they were looked for.
 ///
 /// Files are called by what they are: `role reviewer`, `profile plan.gate`, `schema x.json`, `skill x`,
-/// `assignments`.
+/// `assignments`, `providers`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Library {
     /// What stages have that say nothing.
     pub assignments: Assignments,
+    /// What names of providers stand for.
+    pub providers: ProviderSettings,
     /// Profiles, by stage and id.
     pub profiles: BTreeMap<(StageId, ProfileId), Profile>,
     /// Roles.
@@ -72,7 +74,8 @@ pub(super) fn role<'l>(id: &RoleId, defaults: &'l Defaults, library: &'l Library
 pub(super) fn recommended<'l>(role: &str, defaults: &'l Defaults, library: &'l Library) -> Option<&'l str> {
     let role = self::role(&RoleId::new(role).ok()?, defaults, library)?;
     let provider = role.recommended_provider.as_deref().filter(|provider| !provider.is_empty())?;
-    let is_there = defaults.providers.as_ref().is_none_or(|known| known.contains(provider));
+    let is_there = library.providers.get(provider).is_some()
+        || defaults.providers.as_ref().is_none_or(|known| known.contains(provider));
     (is_there || defaults.provider.is_none()).then_some(provider)
 }
 

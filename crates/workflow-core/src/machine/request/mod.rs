@@ -102,7 +102,12 @@ pub fn request(
     {
         append(&mut prompt, &answer::correction(error));
     }
-    let options = match &call.with {
+    let setting = if plan.bundle().settings.is_empty() {
+        None
+    } else {
+        who::setting(plan, &scope, stage, path, call, provider)?
+    };
+    let mut options = match &call.with {
         Some(with) => with.render(&scope).map_err(|error| wrong("with", &error))?,
         None => Value::Null,
     };
@@ -115,6 +120,11 @@ pub fn request(
                 && previous_output(state, path.lane).is_none()
         };
         command_line::check_rendered(with, &options, prompt_is_literal, format_args!("{}.with", stage.id))?;
+    }
+    let own_timeout = call.timeout.or_else(|| Some(setting?.timeout?.0));
+    if let Some(setting) = setting.filter(|setting| !setting.with.is_empty()) {
+        let own = if let Value::Object(own) = options { Some(own) } else { None };
+        options = Value::Object(setting.merged(own));
     }
     let env = if call.env.is_empty() { IndexMap::new() } else { env(call, &scope, path)? };
     let cwd = match &call.cwd {
@@ -135,7 +145,7 @@ pub fn request(
         None => Workspace::Isolated,
     };
     let left = budget::time_left(plan, state, stage, path, call);
-    let (timeout, over_budget) = match (call.timeout, left) {
+    let (timeout, over_budget) = match (own_timeout, left) {
         (Some(timeout), Some((left, _))) if timeout < left => (Some(timeout), None),
         (_, Some((left, failure))) => (Some(left), Some(Box::new(failure))),
         (timeout, None) => (timeout, None),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::definition::ProviderSetting;
 use crate::expr::Template;
 use crate::failure::{Failure, FailureClass};
 use crate::ids::{NodePath, RoleId};
@@ -84,8 +85,36 @@ fn provider(
     let written = name(template, scope, field)?;
     // What the definition names literally was replaced when the run was started, and with it the provider of the stage.
     let is_known = template.names().all(|name| name.as_str() == "stage.provider");
-    let other = if is_known { None } else { plan.bundle().in_place_of(&written) };
+    let other = if is_known { None } else { plan.bundle().dynamic(&written).0 };
     Ok(other.unwrap_or(&written).into())
+}
+
+/// What the home sets for a provider that an expression of the call, or of its lane, resulted in.
+pub(in crate::machine) fn setting<'p>(
+    plan: &'p Plan,
+    scope: &RunScope<'_>,
+    stage: &StagePlan,
+    path: &NodePath,
+    call: &CallPlan,
+    provider: &str,
+) -> Result<Option<&'p ProviderSetting>, Failure> {
+    let lane = || stage.lanes.get(path.lane as usize).filter(|lane| lane.literal.is_none());
+    let Some(template) = call.provider.as_ref().or_else(|| Some(&lane()?.provider)) else { return Ok(None) };
+    if template.is_literal() {
+        return Ok(None);
+    }
+    let field = format!("{}.{}.provider", stage.id, path.node);
+    let written = name(template, scope, &field)?;
+    let (other, setting) = plan.bundle().dynamic(&written);
+    let setting = setting.filter(|_| other.unwrap_or(&written) == provider);
+    if setting.is_some_and(ProviderSetting::has_expressions) {
+        let message = format!(
+            "{field}: the options of `{written}` in `config/providers.yml` contain `${{…}}`, and the provider is named \
+             by an expression: name it itself, or write the options here"
+        );
+        return Err(Failure::new(FailureClass::Expression, message));
+    }
+    Ok(setting)
 }
 
 /// A role that exists and can be used.
