@@ -43,6 +43,27 @@ fn vars(values: &Value) -> IndexMap<String, Data> {
 }
 
 #[test]
+fn a_variable_that_a_handlebars_prompt_always_shows_is_required() {
+    let plan = plan(
+        "workflow: { id: demo, stages: [plan, code] }
+plan:
+  template: handlebars
+  prompt: 'About {{vars.topic}}. {{#if vars.tone}}Be {{vars.tone}}.{{else}}{{vars.mood}}{{/if}} {{#each inputs}}{{this}}{{/each}}'
+  set: { found: '${output}' }
+code: { template: handlebars, prompt: '{{vars.found}} {{json vars.size}}' }
+",
+    );
+    let inputs = plan.inputs();
+    let required: Vec<_> = inputs.iter().map(|input| (input.name.as_str(), input.required)).collect();
+    assert_eq!(
+        required,
+        [("found", false), ("mood", false), ("size", false), ("tone", false), ("topic", true)]
+    );
+    let used: Vec<_> = inputs.iter().map(|input| input.used_in.join(", ")).collect();
+    assert_eq!(used, ["code.prompt", "plan.prompt", "code.prompt", "plan.prompt", "plan.prompt"]);
+}
+
+#[test]
 fn what_is_neither_declared_nor_written_is_an_error_where_it_is_used() {
     for (stages, expected) in [
         ("plan: { prompt: 'About ${vars.topic}, ${vars.depth}, ${vars.files:-[]}' }\ncode:\n", &[][..]),

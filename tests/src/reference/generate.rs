@@ -42,6 +42,7 @@ pub fn generate(seed: u64) -> Case {
     interruptions(seed, &mut workflow, &mut profiles);
     defaults(seed, &mut workflow);
     output(seed, count, &mut workflow);
+    templates(seed, &mut workflow, &mut profiles);
     orders(seed, &mut profiles);
     ends(seed, count, &mut workflow, &mut profiles);
     failures::failures(seed, &mut profiles);
@@ -150,6 +151,18 @@ fn interruptions(seed: u64, workflow: &mut Value, profiles: &mut Map<String, Val
     for node in calls(profiles) {
         if chance.percent(10) {
             node["session"] = (*chance.one(&["new", "continue"])).into();
+        }
+    }
+}
+
+/// Some prompts have the grammar of roles.
+fn templates(seed: u64, workflow: &mut Value, profiles: &mut Map<String, Value>) {
+    let chance = &mut Chance::of(seed, "templates");
+    let stages = workflow["stages"].as_object_mut().unwrap().values_mut();
+    for call in stages.chain(calls(profiles)) {
+        if call.get("prompt").is_some() && chance.percent(15) {
+            call["prompt"] = texts::template(chance).into();
+            call["template"] = "handlebars".into();
         }
     }
 }

@@ -236,6 +236,8 @@ pub(crate) struct RolePlan {
     pub template: RoleTemplate,
     /// What it reads, before the inputs of the node.
     pub inputs: Vec<RoleInput>,
+    /// Of a prompt with the grammar of roles: the variables and outputs of stages that it always shows.
+    pub needed: Vec<Template>,
     pub schema: Option<Arc<OutputSchema>>,
 }
 
@@ -395,7 +397,9 @@ impl CallPlan {
             InputPlan::All(_) | InputPlan::Of(_) => None,
         });
         let values = values.chain(&self.with).chain(self.env.iter().map(|(_, value)| value));
-        texts.into_iter().flatten().flat_map(Template::names).chain(values.flat_map(ValueTemplate::names))
+        let texts = texts.into_iter().flatten();
+        let texts = texts.chain(self.template.iter().flat_map(|template| &template.needed));
+        texts.flat_map(Template::names).chain(values.flat_map(ValueTemplate::names))
     }
 }
 

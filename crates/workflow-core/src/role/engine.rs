@@ -40,8 +40,8 @@ impl Engine {
             read.template
         });
         let guards = guards.collect();
-        let Read { template: body, used: of_body, .. } = read.pop().unwrap_or_default();
-        used.body = of_body;
+        let Read { template: body, used: of_body, needed, .. } = read.pop().unwrap_or_default();
+        (used.body, used.needed) = (of_body, needed);
         Ok((Self { body, guards, optional }, used))
     }
 
@@ -109,6 +109,7 @@ fn texts(role: &Role) -> impl Iterator<Item = (Option<usize>, &str)> {
 struct Read {
     template: Template,
     used: Vec<Vec<String>>,
+    needed: Vec<Vec<String>>,
     optional: Vec<String>,
     problems: Vec<Problem>,
 }
@@ -126,7 +127,8 @@ impl Read {
                 names.template(&template);
                 helpers::measure(&mut template);
                 let problems = names.errors.into_iter().map(|(place, message)| problem(place, message));
-                Self { template, used: names.used, optional: names.optional, problems: problems.collect() }
+                let problems = problems.collect();
+                Self { template, used: names.used, needed: names.needed, optional: names.optional, problems }
             }
             Err(error) => refused(problem(error.pos().unwrap_or((1, 1)), unparsed(error.reason()))),
         }

@@ -7,6 +7,8 @@ use crate::ids::is_id;
 #[derive(Debug, Default)]
 pub(super) struct Used {
     pub body: Vec<Vec<String>>,
+    /// Those of the body that always have to have a value.
+    pub needed: Vec<Vec<String>>,
     pub guards: Vec<Vec<String>>,
 }
 

@@ -34,7 +34,7 @@ mod template;
 pub(crate) use grammar::is_helper;
 pub(crate) use known::{Known, known};
 pub(crate) use model::BUILT_IN;
-pub(crate) use template::{names_of_prompt, problems, prompt_role};
+pub(crate) use template::{names_of_prompt, needed_by_prompt, problems, prompt_role};
 
 pub use known::RoleError;
 pub use model::{Role, Variable, VariableType};

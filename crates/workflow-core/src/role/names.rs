@@ -14,6 +14,8 @@ pub(super) struct TemplateNames<'k> {
     /// The names that it uses, each with those of the parts that follow it; one without any is of all that
     /// the template is given.
     pub used: Vec<Vec<String>>,
+    /// Those of them that a tag outside of all blocks shows, so that it is an error where one has no value.
+    pub needed: Vec<Vec<String>>,
     /// What is wrong, with line and column.
     pub errors: Vec<((usize, usize), String)>,
     /// The names that are not declared and that an `{{#if}}` or `{{#unless}}` asks for: there need be none of them.
@@ -26,6 +28,7 @@ pub(super) struct TemplateNames<'k> {
 struct Scope {
     /// So many blocks deep that have a value of their own.
     depth: usize,
+    in_block: bool,
     in_each: bool,
     /// What blocks call their items.
     locals: Vec<String>,
@@ -37,7 +40,14 @@ struct Scope {
 
 impl<'k> TemplateNames<'k> {
     pub(super) fn new(known: &'k Known<'k>) -> Self {
-        Self { known, used: Vec::new(), errors: Vec::new(), optional: Vec::new(), undeclared: Vec::new() }
+        Self {
+            known,
+            used: Vec::new(),
+            needed: Vec::new(),
+            errors: Vec::new(),
+            optional: Vec::new(),
+            undeclared: Vec::new(),
+        }
     }
 
     /// Looks through `template`.
@@ -67,7 +77,12 @@ impl<'k> TemplateNames<'k> {
             .as_name()
             .is_some_and(|name| scope.locals.iter().all(|local| local != name) && grammar::is_helper(name));
         if helper.params.is_empty() && helper.hash.is_empty() && !is_call {
-            return self.parameter(&helper.name, scope);
+            let before = self.used.len();
+            self.parameter(&helper.name, scope);
+            if !scope.in_block {
+                self.needed.extend_from_slice(&self.used[before..]);
+            }
+            return;
         }
         self.helper(helper, false, scope);
     }
@@ -79,6 +94,7 @@ impl<'k> TemplateNames<'k> {
             self.helper(helper, true, scope);
         }
         let (mut inside, mut otherwise) = (scope.clone(), scope.clone());
+        (inside.in_block, otherwise.in_block) = (true, true);
         match (name, guarded) {
             (Some("unless"), Some(name)) => otherwise.guarded.push(name),
             (_, Some(name)) => inside.guarded.push(name),

@@ -59,6 +59,11 @@ impl RoleTemplate {
         used.map(|names| names.iter().map(String::as_str))
     }
 
+    /// The names in the body that always have to have a value, each with those of the parts that follow it.
+    pub(crate) fn needed(&self) -> &[Vec<String>] {
+        &self.used.needed
+    }
+
     /// Renders body and guards with the names in `context`, an object. The guards are rendered first, and
     /// known to the body as `guards`.
     ///
@@ -82,6 +87,12 @@ pub(crate) fn prompt_role(prompt: &str) -> Option<Role> {
 pub(crate) fn names_of_prompt(prompt: &str) -> Vec<Vec<String>> {
     let Some(role) = prompt_role(prompt) else { return Vec::new() };
     engine::Engine::new(&role, &Known::Open).map(|(_, used)| used.body).unwrap_or_default()
+}
+
+/// Those of them that always have to have a value.
+pub(crate) fn needed_by_prompt(prompt: &str) -> Vec<Vec<String>> {
+    let Some(role) = prompt_role(prompt) else { return Vec::new() };
+    engine::Engine::new(&role, &Known::Open).map(|(_, used)| used.needed).unwrap_or_default()
 }
 
 /// What is wrong with a role's templates: their syntax, and names and helpers that they cannot know.

@@ -142,3 +142,21 @@ impl Names<'_> {
         }
     }
 }
+
+/// A prompt with the grammar of roles, whose names usually have values.
+pub(super) fn template(chance: &mut Chance) -> String {
+    let parts = [
+        "Say {{vars.n}} of {{run.id}}",
+        "{{#if vars.flag}}Pass {{iteration}}{{else}}Again{{/if}}",
+        "{{#each vars.o.xs}}[{{this}}]{{/each}}",
+        "With{{#each inputs}}\n{{json this}}{{/each}}",
+        "{{json vars.o}}",
+        "{{#if vars.gone}}Gone{{else}}Here{{/if}}",
+        "  {{vars.o.k}}  ",
+    ];
+    match chance.below(20) {
+        0 => "{{vars.missing}}".to_owned(),
+        1..=9 => format!("{}: {}", chance.one(&parts), chance.one(&parts)),
+        _ => (*chance.one(&parts)).to_owned(),
+    }
+}

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use serde_json::{Value, json};
-use workflow_core::definition::{Budget, GraphNode, OnFailure, OutputFormat, RunNode, Stage};
+use workflow_core::definition::{Budget, GraphNode, OnFailure, OutputFormat, PromptTemplate, RunNode, Stage};
 use workflow_core::failure::FailureClass;
 use workflow_core::ids::NodePath;
 use workflow_core::output_schema::OutputSchema;
@@ -151,22 +151,76 @@ pub(super) enum Input<'a> {
     ToResolve(&'a Value),
 }
 
-/// The prompt with its inputs; `None` if an expression cannot be resolved.
-pub(super) fn prompt(prompt: Option<&str>, inputs: Vec<Input<'_>>, names: &Value) -> Option<String> {
+/// The prompt with its inputs, and the output of the lane before; `None` if an expression cannot be resolved.
+pub(super) fn prompt(
+    prompt: Option<(&str, Option<PromptTemplate>)>,
+    inputs: Vec<Input<'_>>,
+    before: Option<Value>,
+    names: &Value,
+) -> Option<String> {
+    let inputs = inputs.into_iter().map(|input| match input {
+        Input::Given(value) => Some(value),
+        Input::ToResolve(value) => render(value, names),
+    });
+    let mut inputs: Vec<Value> = inputs.collect::<Option<_>>()?;
     let mut text = match prompt {
-        Some(prompt) => as_text(&render(&prompt.into(), names)?),
+        Some((prompt, Some(PromptTemplate::Handlebars))) => {
+            let mut names = names.clone();
+            names["inputs"] = inputs.clone().into();
+            // A template that has the inputs at another place.
+            if prompt.contains("inputs") {
+                inputs.clear();
+            }
+            handlebars(prompt, &names)?.trim().to_owned()
+        }
+        Some((prompt, None)) => as_text(&render(&prompt.into(), names)?),
         None => String::new(),
     };
-    for input in inputs {
-        let value = match input {
-            Input::Given(value) => value,
-            Input::ToResolve(value) => render(value, names)?,
-        };
+    for value in inputs.into_iter().chain(before) {
         if !text.is_empty() {
             text.push_str("\n\n");
         }
         text.push_str(&as_text(&value));
     }
+    Some(text)
+}
+
+/// The part of the grammar of roles that random prompts have: names, `json`, `if` with `else`, and `each`.
+fn handlebars(template: &str, names: &Value) -> Option<String> {
+    let mut text = String::new();
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once("{{") {
+        text.push_str(before);
+        let (tag, after) = after.split_once("}}").unwrap();
+        rest = after;
+        let look_up = |name: &str| {
+            let pointer = if name == "this" { String::new() } else { format!("/{}", name.replace('.', "/")) };
+            let of = if name == "this" { &names["this"] } else { names };
+            of.pointer(&pointer)
+        };
+        match tag.split_once(' ') {
+            None => text.push_str(&as_text(look_up(tag)?)),
+            Some(("json", name)) => text.push_str(&serde_json::to_string_pretty(look_up(name)?).unwrap()),
+            Some(("#if", name)) => {
+                let (block, after) = rest.split_once("{{/if}}").unwrap();
+                let (then, otherwise) = block.split_once("{{else}}").unwrap();
+                let is_true = look_up(name).is_some_and(|value| *value == Value::Bool(true));
+                text.push_str(&handlebars(if is_true { then } else { otherwise }, names)?);
+                rest = after;
+            }
+            Some(("#each", name)) => {
+                let (block, after) = rest.split_once("{{/each}}").unwrap();
+                for item in look_up(name)?.as_array().unwrap() {
+                    let mut names = names.clone();
+                    names["this"] = item.clone();
+                    text.push_str(&handlebars(block, &names)?);
+                }
+                rest = after;
+            }
+            Some(_) => unreachable!("{tag} is in no random prompt"),
+        }
+    }
+    text.push_str(rest);
     Some(text)
 }
 

@@ -372,12 +372,14 @@ impl<'a> Graph<'a> {
                 None => inputs.push(Input::ToResolve(input)),
             }
         }
-        if self.needs.order(within.place).is_empty() {
+        let is_first = self.needs.order(within.place).is_empty();
+        if is_first {
             inputs.extend(stage.inputs.iter().map(Input::ToResolve));
-            inputs.extend(self.lane.before.clone().map(Input::Given));
         }
-        let prompt = node.prompt.as_ref().or(stage.prompt.as_ref());
-        let Some(prompt) = call::prompt(prompt.map(String::as_str), inputs, &names) else {
+        let before = self.lane.before.clone().filter(|_| is_first);
+        let own = node.prompt.as_deref().map(|prompt| (prompt, node.template));
+        let of_stage = stage.prompt.as_deref().map(|prompt| (prompt, node.template.or(stage.template)));
+        let Some(prompt) = call::prompt(own.or(of_stage), inputs, before, &names) else {
             return call::without_prompt(self.run, path);
         };
         let mut call = Call::of_node(self.run, node, &self.profile.graph[within.place], stage);

@@ -220,10 +220,10 @@ impl Run<'_> {
             return Ok(Graph::new(self, lane, profile)?.run());
         }
         names["stage"]["provider"] = provider.clone().into();
-        let mut inputs: Vec<_> = stage.inputs.iter().map(Input::ToResolve).collect();
-        inputs.extend(lane.before.clone().map(Input::Given));
+        let inputs = stage.inputs.iter().map(Input::ToResolve).collect();
         let path = lane.path(self.iteration, "run");
-        let ended = match call::prompt(stage.prompt.as_deref(), inputs, &names) {
+        let prompt = stage.prompt.as_deref().map(|prompt| (prompt, stage.template));
+        let ended = match call::prompt(prompt, inputs, lane.before.clone(), &names) {
             Some(prompt) => Call::of_stage(self, stage).attempt(self, &path, &prompt),
             None => call::without_prompt(self, &path),
         };

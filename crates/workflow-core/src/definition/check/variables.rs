@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::expr::{Condition, Template};
-use crate::role::names_of_prompt;
+use crate::role::{names_of_prompt, needed_by_prompt};
 
 /// The fields whose text is a condition over the run.
 const CONDITIONS: [&str; 3] = ["when", "end_when", "condition"];
@@ -50,13 +50,14 @@ fn in_value(field: &str, value: &Value, path: &str, found: &mut impl FnMut(Varia
     }
 }
 
-/// The variables that a prompt with the grammar of roles names. One without a value is left out.
+/// The variables that a prompt with the grammar of roles names. In a block one need not have a value.
 fn in_prompt(prompt: &str, path: &str, found: &mut impl FnMut(VariableUse<'_>)) {
+    let needed = needed_by_prompt(prompt);
     for names in names_of_prompt(prompt) {
         if let [root, name, ..] = &names[..]
             && root == "vars"
         {
-            found(VariableUse { name, path, is_needed: false });
+            found(VariableUse { name, path, is_needed: needed.contains(&names) });
         }
     }
 }

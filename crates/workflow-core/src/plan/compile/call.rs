@@ -121,7 +121,14 @@ impl Compiler<'_> {
         let role = Role::new(RoleId::new("prompt").ok()?, prompt);
         match RoleTemplate::compile(&role, self.bundle.workflow.stages.keys().map(StageId::as_str)) {
             Ok(template) => {
-                Some(Some(Box::new(RolePlan { role, template, inputs: Vec::new(), schema: None })))
+                let of_run = |names: &&Vec<String>| {
+                    matches!(names.first().map(String::as_str), Some("vars" | "stages"))
+                };
+                let needed = template.needed().iter().filter(of_run);
+                let needed =
+                    needed.filter_map(|names| Template::parse(&format!("${{{}}}", names.join("."))).ok());
+                let needed = needed.collect();
+                Some(Some(Box::new(RolePlan { role, template, inputs: Vec::new(), needed, schema: None })))
             }
             Err(errors) => {
                 let at = |error: &RoleError| {

@@ -30,6 +30,6 @@ impl Compiler<'_> {
             Some(RoleInput::Value(self.keep(format_args!("{path}.inputs[{n}]"), parsed)?))
         });
         let inputs = inputs.collect::<Option<_>>()?;
-        Some(RolePlan { role: role.clone(), template, inputs, schema })
+        Some(RolePlan { role: role.clone(), template, inputs, needed: Vec::new(), schema })
     }
 }
