@@ -251,8 +251,10 @@ pub(crate) enum Command {
         /// The run.
         run: RunRef,
     },
-    /// Print what a person needs to help with a run, as JSON: versions, the names of environment variables, the definition
-    /// and the events. Prompts, options, variables, outputs and messages are replaced by their length.
+    /// Print what a person needs to help with a run, as JSON, without its prompts, variables and outputs.
+    ///
+    /// It has versions, the names of environment variables, the definition and the events. Prompts, options, variables,
+    /// outputs and messages are replaced by their length.
     SupportBundle {
         /// The run.
         run: RunRef,

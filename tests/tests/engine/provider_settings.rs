@@ -61,7 +61,7 @@ impl Home {
         Self { folder, engine: engine.catalog(catalog).build().unwrap(), calls }
     }
 
-    fn start(&self, map: &[(&str, &str)]) -> StartRun {
+    fn start(map: &[(&str, &str)]) -> StartRun {
         let mut start = StartRun::workflow("flow".parse().unwrap());
         start.providers = map.iter().copied().collect();
         start
@@ -89,7 +89,7 @@ code: { provider: claude-code, with: { model: opus } }
 #[test]
 fn a_call_has_the_options_of_the_home_and_the_replaced_provider_those_of_its_own() {
     let home = Home::new(FLOW, &[]);
-    let (view, calls) = home.run(home.start(&[]));
+    let (view, calls) = home.run(Home::start(&[]));
     assert_eq!(
         calls,
         [
@@ -98,9 +98,9 @@ fn a_call_has_the_options_of_the_home_and_the_replaced_provider_those_of_its_own
         ]
     );
     let codex = json!(["codex", { "effort": "low" }]);
-    let (_, calls) = home.run(home.start(&[("claude-code", "codex")]));
+    let (_, calls) = home.run(Home::start(&[("claude-code", "codex")]));
     assert_eq!(calls, [codex.clone(), codex.clone()]);
-    let (_, calls) = home.run(home.start(&[("*", "fast")]));
+    let (_, calls) = home.run(Home::start(&[("*", "fast")]));
     assert_eq!(
         calls,
         [
@@ -109,7 +109,7 @@ fn a_call_has_the_options_of_the_home_and_the_replaced_provider_those_of_its_own
             json!(["claude-code", { "model": "haiku" }]),
         ]
     );
-    let (_, calls) = home.run(home.start(&[("fast", "codex"), ("claude-code", "demo")]));
+    let (_, calls) = home.run(Home::start(&[("fast", "codex"), ("claude-code", "demo")]));
     assert_eq!(calls, [codex, json!(["demo", null])]);
     // A fork that replaces a provider by a name of the home.
     let mut fork = Fork::of(view.run_id);
@@ -139,7 +139,7 @@ plan: { provider: demo }
 code: { provider: '${vars.agent}' }
 ";
     let home = Home::new(flow, &[("workflows/stages/plan.simple.yml", profile)]);
-    let (_, calls) = home.run(home.start(&[]).var("agent", "fast"));
+    let (_, calls) = home.run(Home::start(&[]).var("agent", "fast"));
     assert_eq!(
         calls,
         [
@@ -149,7 +149,7 @@ code: { provider: '${vars.agent}' }
             json!(["claude-code", { "model": "haiku" }]),
         ]
     );
-    let (_, calls) = home.run(home.start(&[("claude-code", "demo")]).var("agent", "fast"));
+    let (_, calls) = home.run(Home::start(&[("claude-code", "demo")]).var("agent", "fast"));
     assert_eq!(calls[0], json!(["demo", { "effort": "high" }]));
     assert_eq!(calls[3], json!(["demo", null]));
 }

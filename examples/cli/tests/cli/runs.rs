@@ -274,52 +274,53 @@ fn help_names_the_exit_codes_and_where_secrets_come_from() {
     Usage: workflow [OPTIONS] <COMMAND>
 
     Commands:
-      init         Create a home with an example workflow. Overwrites nothing
-      new          Create a workflow from a template, with the roles, profiles and schemas that it uses. Overwrites nothing
-      list         List the workflows of the home
-      duplicate    Copy a workflow under another id. Overwrites nothing
-      edit         Change fields of a workflow, or open it in your editor (`VISUAL` or `EDITOR`). A text with errors is not saved
-      export       Print a workflow with the profiles, roles, schemas and skills that it uses, as one YAML file for `import`
-      import       Add a workflow from a file that `export` wrote, with all that it uses. Overwrites nothing
-      graph        Draw the stages of a workflow, with loops and what failures do
-      estimate     Estimate how long a run of a workflow takes and what it costs, by its earlier runs
-      templates    List the templates for `new`
-      roles        List the roles of the home, and the variables that they use
-      profiles     List the profiles (the graphs of stages) of the home, and their nodes
-      validate     Check workflows, and print all errors and warnings
-      doctor       Show which agents are installed, their versions and their login status
-      schema       Print a JSON Schema of a file format
-      run          Start a run, and drive it until it ends or pauses, or leave it to a worker
-      runs         List runs, the newest last
-      inbox        List all questions, approvals and other waits for a person, over all runs, the oldest first
-      show         Show a run: its status, stages, lanes, nodes, variables and errors
-      diff         Show what a run with a worktree has changed and committed
-      worktree     List the git worktrees of runs, print what a run has committed in its worktree, or remove a worktree
-      events       List the events of a run, with the numbers for `fork --at`
-      logs         Show the output of the programs and agents that a run called
-      watch        Show the progress of a run until it ends, whichever process drives it. Ctrl-C stops only the display
-      top          Show all runs on a full screen, live: open one, answer what it asks, pause, resume or cancel it. Drives no run
-      report       Print a report of a run: what it did, what failed and why, what to do next, what it used
-      compare      Compare two runs: their status, times, usage, stages, variables and definitions, and the first point where they differ
-      pause        Pause a run: it starts no new calls, and is paused when its current calls have ended
-      cancel       Cancel a run: stop its calls, and end it
-      resume       Resume a run, and drive it until it ends or pauses, or leave it to a worker
-      answer       Show what a run asks, or answer it, and drive the run until it ends or pauses, or leave it to a worker
-      fork         Create a new run that continues from a point of another run, which is not changed
-      rerun        Repeat a run as a new run, from the start or from a stage
-      migrate      Compare the definition of a run with the current workflow in the home, or move the run to it
-      delete       Delete runs that have ended, with their output
-      prune        Delete runs that have ended: old ones, those with a status, or all but the newest
-      recover      Resume all unfinished runs that no process drives, as after a crash, including those that wait until a time. Runs that wait for a person stay paused
-      worker       Drive the runs of the store that no other process drives, and new ones, until it is stopped
-      workers      List the processes that drive runs of the store at the moment, and count the runs that no process drives
-      stores       Show where the runs are stored, and how many there are of each status
-      serve        Offer every operation to other programs: over HTTP, or over standard input and output. Runs that are started through it are driven here, and so are those of the store that no other process drives
-      studio       Open the studio in the browser: the web page to make, run, watch and answer workflows. Drives runs as `serve` does, until Ctrl-C
-      mcp          Offer workflows as tools to the agent that started this program, in the Model Context Protocol over standard input and output. Drives runs as `serve` does, and ends when standard input ends
-      completions  Print a script that completes the command line in a shell: `source <(workflow completions bash)`
-      man          Print the manual page of this program or of a command: `workflow man run | man -l -`
-      help         Print this message or the help of the given subcommand(s)
+      init            Create a home with an example workflow. Overwrites nothing
+      new             Create a workflow from a template, with the roles, profiles and schemas that it uses. Overwrites nothing
+      list            List the workflows of the home
+      duplicate       Copy a workflow under another id. Overwrites nothing
+      edit            Change fields of a workflow, or open it in your editor (`VISUAL` or `EDITOR`). A text with errors is not saved
+      export          Print a workflow with the profiles, roles, schemas and skills that it uses, as one YAML file for `import`
+      import          Add a workflow from a file that `export` wrote, with all that it uses. Overwrites nothing
+      graph           Draw the stages of a workflow, with loops and what failures do
+      estimate        Estimate how long a run of a workflow takes and what it costs, by its earlier runs
+      templates       List the templates for `new`
+      roles           List the roles of the home, and the variables that they use
+      profiles        List the profiles (the graphs of stages) of the home, and their nodes
+      validate        Check workflows, and print all errors and warnings
+      doctor          Show which agents are installed, their versions and their login status
+      schema          Print a JSON Schema of a file format
+      run             Start a run, and drive it until it ends or pauses, or leave it to a worker
+      runs            List runs, the newest last
+      inbox           List all questions, approvals and other waits for a person, over all runs, the oldest first
+      show            Show a run: its status, stages, lanes, nodes, variables and errors
+      diff            Show what a run with a worktree has changed and committed
+      worktree        List the git worktrees of runs, print what a run has committed in its worktree, or remove a worktree
+      events          List the events of a run, with the numbers for `fork --at`
+      support-bundle  Print what a person needs to help with a run, as JSON, without its prompts, variables and outputs
+      logs            Show the output of the programs and agents that a run called
+      watch           Show the progress of a run until it ends, whichever process drives it. Ctrl-C stops only the display
+      top             Show all runs on a full screen, live: open one, answer what it asks, pause, resume or cancel it. Drives no run
+      report          Print a report of a run: what it did, what failed and why, what to do next, what it used
+      compare         Compare two runs: their status, times, usage, stages, variables and definitions, and the first point where they differ
+      pause           Pause a run: it starts no new calls, and is paused when its current calls have ended
+      cancel          Cancel a run: stop its calls, and end it
+      resume          Resume a run, and drive it until it ends or pauses, or leave it to a worker
+      answer          Show what a run asks, or answer it, and drive the run until it ends or pauses, or leave it to a worker
+      fork            Create a new run that continues from a point of another run, which is not changed
+      rerun           Repeat a run as a new run, from the start or from a stage
+      migrate         Compare the definition of a run with the current workflow in the home, or move the run to it
+      delete          Delete runs that have ended, with their output
+      prune           Delete runs that have ended: old ones, those with a status, or all but the newest
+      recover         Resume all unfinished runs that no process drives, as after a crash, including those that wait until a time. Runs that wait for a person stay paused
+      worker          Drive the runs of the store that no other process drives, and new ones, until it is stopped
+      workers         List the processes that drive runs of the store at the moment, and count the runs that no process drives
+      stores          Show where the runs are stored, and how many there are of each status
+      serve           Offer every operation to other programs: over HTTP, or over standard input and output. Runs that are started through it are driven here, and so are those of the store that no other process drives
+      studio          Open the studio in the browser: the web page to make, run, watch and answer workflows. Drives runs as `serve` does, until Ctrl-C
+      mcp             Offer workflows as tools to the agent that started this program, in the Model Context Protocol over standard input and output. Drives runs as `serve` does, and ends when standard input ends
+      completions     Print a script that completes the command line in a shell: `source <(workflow completions bash)`
+      man             Print the manual page of this program or of a command: `workflow man run | man -l -`
+      help            Print this message or the help of the given subcommand(s)
 
     Options:
           --home <DIR>         The directory of the workflows, and of the runs unless `--store` names another place [default: the nearest `.orch`]
@@ -382,6 +383,8 @@ fn help_names_the_exit_codes_and_where_secrets_come_from() {
                          hosts with private addresses that `http` and `model` may reach: localhost:11434,10.1.2.3, or * for all
       WORKFLOW_KEY_FILE  a file with a key: new runs are signed with it, and only runs with its signature are driven
       WORKFLOW_LOG       the log level on standard error: off, error, warn (default), info, debug, trace
+      WORKFLOW_LOG_FORMAT
+                         `json`: each message of the log is a JSON object on a line of its own
 
     RUN is the id of a run, the beginning of one, the id of a workflow that has one run, `@latest`, or
     `WORKFLOW@latest`.
