@@ -117,6 +117,7 @@ scenarios! {
     majority_lost
     min_iterations
     node_continues
+    node_refused_continues
     node_retries
     node_set
     node_set_fails

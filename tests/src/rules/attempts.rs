@@ -138,13 +138,18 @@ impl<'a> Log<'a> {
         let own = self.graphs.get(&path.stage).and_then(|graph| graph.node(path));
         let says = own.is_some_and(|own| own.on_failure == Some(OnFailure::Continue));
         let budgets = [Scope::Run, Scope::Stage(path.stage.clone())];
-        let is_over =
-            error.class == FailureClass::Budget && budgets.iter().any(|scope| self.is_used_up(scope));
+        let is_over = budgets.iter().any(|scope| self.is_used_up(scope));
+        let is_of_budget = error.class == FailureClass::Budget;
         let node = self.nodes.get_mut(path).ok_or("a node that fails is known")?;
         (node.passed, node.error) = (continues, Some(error.clone()));
-        // A call that uses up a budget ends before its usage counts.
-        let expected = says && node.failed && (!is_over || !refused);
-        rule(continues == expected, "a lane continues after a failure if the node says so")
+        let may = says && node.failed;
+        let is_right = match (is_of_budget, refused) {
+            (false, _) => continues == may,
+            (true, true) => continues == (may && !is_over),
+            // Whether what the call used counted already when it was stopped is not in the log.
+            (true, false) => may || !continues,
+        };
+        rule(is_right, "a lane continues after a failure if the node says so")
     }
 
     /// Whether no new node may start at `path`.

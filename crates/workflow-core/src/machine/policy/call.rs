@@ -34,13 +34,13 @@ impl Step<'_> {
             Err(failure) => {
                 self.refuse(&path, failure)?;
                 self.go_on_from(&path)?;
-                return self.advance();
+                return self.go_on_after(path.lane);
             }
         };
         if let Some(failure) = self.over_budget(&path, call) {
             self.refused(&path, failure)?;
             self.go_on_from(&path)?;
-            return self.advance();
+            return self.go_on_after(path.lane);
         }
         let body =
             EventBody::AttemptStarted { path: path.clone(), attempt, provider: provider.clone(), role };

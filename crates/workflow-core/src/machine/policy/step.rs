@@ -61,7 +61,7 @@ impl<'a> Step<'a> {
             Input::Refused { path, failure } => {
                 self.refuse(&path, failure)?;
                 self.go_on_from(&path)?;
-                self.advance()
+                self.go_on_after(path.lane)
             }
             Input::Collected { path, result } => self.collected(&path, result),
             Input::Due { path } => {
