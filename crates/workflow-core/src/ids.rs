@@ -32,14 +32,17 @@ macro_rules! id {
         #[serde(try_from = "String", into = "String")]
         pub struct $name(Arc<str>);
 
-        // It is mostly compared with a clone of itself, whose text need not be read.
+        // It is mostly compared with a clone of itself, whose text need not be read. Inlined, as is its hash: a step
+        // looks up a dozen ids.
         impl PartialEq for $name {
+            #[inline]
             fn eq(&self, other: &Self) -> bool {
                 Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
             }
         }
 
         impl Hash for $name {
+            #[inline]
             fn hash<H: Hasher>(&self, state: &mut H) {
                 self.0.hash(state);
             }
@@ -61,6 +64,7 @@ macro_rules! id {
             }
 
             /// The id as text.
+            #[inline]
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -85,6 +89,7 @@ macro_rules! id {
         }
 
         impl Borrow<str> for $name {
+            #[inline]
             fn borrow(&self) -> &str {
                 &self.0
             }
