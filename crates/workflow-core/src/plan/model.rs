@@ -56,8 +56,8 @@ pub(crate) struct StagePlan {
     pub retries: u32,
     pub backoff: Duration,
     pub when: Option<Condition>,
-    /// When the run ends after the stage.
-    pub end_when: Option<Condition>,
+    /// When the run ends after the stage. Rare, and large.
+    pub end_when: Option<Box<Condition>>,
     /// What a person is asked before the stage.
     pub approval: Option<Template>,
     pub budget: Option<Budget>,

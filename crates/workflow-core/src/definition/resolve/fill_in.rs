@@ -65,8 +65,11 @@ pub(super) fn is_plain(name: &str) -> bool {
 
 fn stage(stage: &mut Stage, defaults: &Defaults) {
     let single = stage.provider.take();
-    if stage.providers.is_empty() {
-        stage.providers.extend(single.or_else(|| defaults.provider.clone()).map(Lane::new));
+    if stage.providers.is_empty()
+        && let Some(provider) = single.or_else(|| defaults.provider.clone())
+    {
+        // Room for one: nearly every stage has one lane, and lanes are large.
+        stage.providers = vec![Lane::new(provider)];
     }
     for lane in &mut stage.providers {
         lane.role = lane.role.take().or_else(|| stage.role.clone());

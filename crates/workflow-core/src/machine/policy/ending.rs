@@ -64,7 +64,7 @@ impl<'a> Step<'a> {
                 return Some(Ending { status: end.status, reason, output });
             }
         }
-        let end_when = stage.end_when.as_ref()?;
+        let end_when = stage.end_when.as_deref()?;
         let document = document::of(self.state, self.state.iteration, &Parts::of([end_when]));
         let reason = || format!("`end_when` of `{}` is true", stage.id).into();
         end_when.eval(&document).then(|| Ending {

@@ -170,7 +170,9 @@ impl Compiler<'_> {
             retries: stage.retries.unwrap_or(3),
             backoff: stage.retry_backoff.unwrap_or(Period::from_secs(5)).0,
             when: self.condition(format_args!("{path}.when"), stage.when.as_deref())?,
-            end_when: self.condition(format_args!("{path}.end_when"), stage.end_when.as_deref())?,
+            end_when: self
+                .condition(format_args!("{path}.end_when"), stage.end_when.as_deref())?
+                .map(Box::new),
             approval: self.text(format_args!("{path}.approval"), stage.approval.as_deref())?,
             budget: stage.budget,
             vars: profile.map(|profile| data_of(&profile.vars)).unwrap_or_default(),
