@@ -1,6 +1,6 @@
 //! Figures for operators, in the text format of `OpenMetrics` that Prometheus reads.
 //!
-//! [`Metrics`] counts what this process does: it is an [`EventSink`] of the engine, and wraps the engine's store. What
+//! [`Metrics`] counts what this process does: it is an [`EventSink`](workflow_core::sink::EventSink) of the engine, and wraps the engine's store. What
 //! is true of the store as a whole (runs by status) is asked for when the figures are read. [`serve`] offers all of it
 //! to a scraper, beside the checks of an orchestrator.
 //!
