@@ -123,7 +123,7 @@ pub(crate) struct NodePlan {
     pub after: Vec<usize>,
     /// The nodes that wait for it.
     pub leads_to: Vec<usize>,
-    /// What it says of its failures itself.
+    /// `on_failure`, `retries` and `retry_backoff` of the node; `None` where the stage decides.
     pub failure: Option<Box<FailurePlan>>,
 }
 

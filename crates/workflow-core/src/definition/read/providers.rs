@@ -14,7 +14,7 @@ use crate::expr::ValueTemplate;
 /// The result of reading `config/providers.yml`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ParsedProviders {
-    /// The settings, when there is no error.
+    /// What the file says; `None` where it has errors.
     pub settings: Option<ProviderSettings>,
     /// All errors and warnings, in the order of the text.
     pub diagnostics: Vec<Diagnostic>,

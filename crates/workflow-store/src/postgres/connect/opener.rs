@@ -173,6 +173,7 @@ fn said(error: &Error) -> String {
 async fn failure(error: io::Error) -> Error {
     let mut error = Some(error);
     let mut config = Config::new();
+    // The library asks the system for a user where none is set; this one is never sent.
     config.user("nobody");
     loop {
         if let Err(error) = config.connect_raw(Failing(error.take()), NoTls).await {
