@@ -209,6 +209,7 @@ test("keyboard: g and a letter open pages, j and k move, Enter opens, / searches
   await page.keyboard.press("?");
   await page.getByRole("dialog", { name: "Keys" }).getByText("search the page").waitFor();
   await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
   await page.keyboard.press("Tab");
   await page.keyboard.press("Enter");
   await page.waitForURL("**/runs/h1/timeline");

@@ -1,4 +1,4 @@
-import type { Page } from "playwright-core";
+import type { Locator, Page } from "playwright-core";
 import { expect, test } from "vitest";
 
 import { eventually } from "./studio.ts";
@@ -15,6 +15,12 @@ test("palette: every action of the page, workflows, runs and settings are found 
   await goto("/runs/n1");
   await page.locator(".attention").waitFor();
   const palette = page.getByRole("dialog", { name: "Actions" });
+  // A dialog keeps the keys to itself: the palette opens when none is left.
+  const leave = async (dialog: Locator) => {
+    await dialog.waitFor();
+    await page.keyboard.press("Escape");
+    await dialog.waitFor({ state: "detached" });
+  };
   const find = async (text: string) => {
     await page.keyboard.press("Control+k");
     await palette.getByRole("combobox").waitFor();
@@ -23,16 +29,14 @@ test("palette: every action of the page, workflows, runs and settings are found 
   // An action of the run: it opens a dialog, and the focus comes back.
   await find("report of");
   await page.keyboard.press("Enter");
-  await page.getByRole("dialog", { name: "Report of n1" }).waitFor();
-  await page.keyboard.press("Escape");
+  await leave(page.getByRole("dialog", { name: "Report of n1" }));
   // What cannot be done says why, and is not done.
   await find("cancel this");
   const blocked = palette.getByRole("option", { name: /Cancel this run/ });
   await blocked.getByText("The run has ended").waitFor();
   expect(await blocked.getAttribute("aria-disabled")).toBe("true");
   await page.keyboard.press("Enter");
-  await page.keyboard.press("Escape");
-  await palette.waitFor({ state: "detached" });
+  await leave(palette);
   // The arrows choose.
   await find("show this run");
   await page.keyboard.press("ArrowDown");
@@ -43,13 +47,13 @@ test("palette: every action of the page, workflows, runs and settings are found 
   await find("run workflow hello");
   await page.keyboard.press("Enter");
   await page.waitForURL("**/workflows/hello/run");
-  await page.keyboard.press("Escape");
+  await leave(page.getByRole("dialog", { name: /^Run / }));
   await find("run n1");
   await palette.getByRole("option", { name: /Open run n1 of nightly, failed/ }).click();
   await page.waitForURL("**/runs/n1/timeline");
   await find("none of this");
   await palette.getByText("Nothing has that name.").last().waitFor();
-  await page.keyboard.press("Escape");
+  await leave(palette);
   await find("theme: dark");
   await page.keyboard.press("Enter");
   const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
