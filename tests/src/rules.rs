@@ -291,7 +291,7 @@ impl<'a> Log<'a> {
                 self.end_iteration(*iteration, *done, next.as_ref())
             }
             EventBody::RunCompleted { failed_stages, output, reason } => {
-                rule(*failed_stages == self.failed_stages, "a completed run names the stages that failed")?;
+                rule(**failed_stages == *self.failed_stages, "a completed run names the stages that failed")?;
                 if !self.reading.expressions {
                     self.ending = reason.as_ref().map(|_| EndStatus::Completed);
                 }

@@ -252,7 +252,7 @@ pub enum EventBody {
         /// event's.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schemars(with = "String")]
-        ran_until: Option<Timestamp>,
+        ran_until: Option<Box<Timestamp>>,
         /// When the node runs again, if its drivers died several times in a row; absent: at once.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[schemars(with = "String")]
@@ -419,8 +419,8 @@ pub enum EventBody {
     /// The run completed.
     RunCompleted {
         /// The stages that failed on the way (`on_failure: continue`), each once.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        failed_stages: Vec<StageId>,
+        #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+        failed_stages: Box<[StageId]>,
         /// Its output, where the definition says what it is; absent: that of the last stage that was not skipped.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         output: Option<Data>,

@@ -98,7 +98,7 @@ impl<'a> Log<'a> {
                 let asks = self.asks_after_interrupt(path);
                 let closed = self.is_closed_for(path);
                 let (now, clocks) = (self.now, self.reading.clocks);
-                let node = self.ends(path, *attempt, usage.as_deref(), *ran_until)?;
+                let node = self.ends(path, *attempt, usage.as_deref(), ran_until.as_deref().copied())?;
                 (node.running, node.interrupted) = (false, true);
                 (node.free, node.deaths) = (node.free + 1, node.deaths + u32::from(died));
                 node.retry_at = *retry_at;

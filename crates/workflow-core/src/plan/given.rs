@@ -73,7 +73,7 @@ impl Plan {
                 return wrong;
             }
         }
-        let defaults = self.stages.iter().flat_map(|stage| &stage.vars);
+        let defaults = self.stages.iter().filter_map(|stage| stage.vars.as_deref()).flatten();
         let missing: Vec<_> = defaults.filter(|(name, _)| !vars.contains_key(*name)).collect();
         if missing.is_empty() {
             return self.wrong_with(vars);

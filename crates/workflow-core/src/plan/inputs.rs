@@ -47,7 +47,7 @@ impl Plan {
             }
             if let Some(plan) = self.stage(id) {
                 written.extend(plan.written().map(str::to_owned));
-                for (name, value) in &plan.vars {
+                for (name, value) in plan.vars.as_deref().into_iter().flatten() {
                     found.at(name, None).default.get_or_insert_with(|| value.clone());
                 }
             }

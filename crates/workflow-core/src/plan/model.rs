@@ -45,6 +45,7 @@ pub(crate) struct LoopPlan {
     pub on_exhausted: Exhausted,
 }
 
+/// All stages are in one list, which a run goes through: what is rare and large is in boxes.
 #[derive(Debug)]
 pub(crate) struct StagePlan {
     pub id: StageId,
@@ -55,14 +56,14 @@ pub(crate) struct StagePlan {
     pub on_failure: OnFailure,
     pub retries: u32,
     pub backoff: Duration,
-    pub when: Option<Condition>,
-    /// When the run ends after the stage. Rare, and large.
+    pub when: Option<Box<Condition>>,
+    /// When the run ends after the stage.
     pub end_when: Option<Box<Condition>>,
     /// What a person is asked before the stage.
     pub approval: Option<Template>,
-    pub budget: Option<Budget>,
+    pub budget: Option<Box<Budget>>,
     /// The profile's defaults for variables that the run does not have.
-    pub vars: IndexMap<String, Data>,
+    pub vars: Option<Box<IndexMap<String, Data>>>,
     pub set: Vec<(String, ValueTemplate)>,
     pub work: Work,
 }
@@ -95,7 +96,7 @@ pub(crate) enum Work {
     /// One node.
     Simple { id: NodeId, call: Box<CallPlan> },
     /// A graph of nodes.
-    Graph(GraphPlan),
+    Graph(Box<GraphPlan>),
 }
 
 #[derive(Debug)]
@@ -308,6 +309,11 @@ impl Plan {
 }
 
 impl StagePlan {
+    /// The profile's default for a variable.
+    pub(crate) fn var(&self, name: &str) -> Option<&Data> {
+        self.vars.as_ref()?.get(name)
+    }
+
     /// Whether the run can end after it, though other stages would follow.
     pub(crate) fn ends_early(&self) -> bool {
         self.end_when.is_some() || matches!(&self.work, Work::Graph(graph) if !graph.ends.is_empty())

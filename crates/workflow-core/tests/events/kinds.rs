@@ -288,7 +288,7 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
                 path: path(),
                 attempt: 2,
                 usage: None,
-                ran_until: Some(Timestamp::UNIX_EPOCH),
+                ran_until: Some(Timestamp::UNIX_EPOCH.into()),
                 retry_at: None,
             },
             concat!(
@@ -473,12 +473,12 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
             r#""type":"cancel_requested","data":{"control":3,"at_once":true,"by":{"id":"u-1","name":"Ana","via":"http"}}"#,
         ),
         (
-            EventBody::RunCompleted { failed_stages: vec![], output: None, reason: None },
+            EventBody::RunCompleted { failed_stages: [].into(), output: None, reason: None },
             r#""type":"run_completed","data":{}"#,
         ),
         (
             EventBody::RunCompleted {
-                failed_stages: vec![],
+                failed_stages: [].into(),
                 output: Some(Data::new(&json!({ "a": 1 }))),
                 reason: Some("done".into()),
             },
@@ -486,7 +486,7 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
         ),
         (
             EventBody::RunCompleted {
-                failed_stages: vec![stage("test"), stage("code")],
+                failed_stages: [stage("test"), stage("code")].into(),
                 output: None,
                 reason: None,
             },

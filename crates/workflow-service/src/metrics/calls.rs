@@ -32,7 +32,7 @@ impl Figures {
                     self.ended(&mut underway, run, path, "cancelled", usage.as_deref(), *end);
                 }
                 EventBody::AttemptInterrupted { path, usage, ran_until, .. } => {
-                    let end = ran_until.as_ref().unwrap_or(at);
+                    let end = ran_until.as_deref().unwrap_or(at);
                     self.ended(&mut underway, run, path, "interrupted", usage.as_deref(), *end);
                 }
                 EventBody::RunCompleted { .. } => self.ended.as_(RunStatus::Completed),

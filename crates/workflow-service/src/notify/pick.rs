@@ -66,7 +66,7 @@ pub(super) fn pick(record: &RunRecord, event: &Event) -> Option<Picked> {
             question: wait.question.as_deref().map(clip),
         }),
         EventBody::RunFailed { error } => Details::Failure(failure(error)),
-        EventBody::RunCompleted { failed_stages, .. } => Details::Completed(failed_stages.clone()),
+        EventBody::RunCompleted { failed_stages, .. } => Details::Completed(failed_stages.to_vec()),
         EventBody::BudgetWarning { stage, limit, used, of } => {
             Details::Budget(NoticeBudget { stage: stage.clone(), limit: *limit, used: *used, of: *of })
         }

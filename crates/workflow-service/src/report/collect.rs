@@ -155,7 +155,7 @@ impl Collected {
                 self.used(path, took, usage.as_deref());
             }
             EventBody::AttemptInterrupted { path, attempt, ran_until, .. } => {
-                let ended = ran_until.unwrap_or(at);
+                let ended = ran_until.as_deref().copied().unwrap_or(at);
                 let took = self.calls.ended(path, *attempt, ended, AttemptOutcome::Interrupted, None);
                 self.used(path, took, None);
             }

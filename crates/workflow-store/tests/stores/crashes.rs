@@ -342,7 +342,7 @@ fn how_far_a_run_came_is_derived_with_its_head() {
         begun,
         succeeded(5).body,
         EventBody::StageCompleted { iteration, stage: stage.clone(), output_of: Some(0), set: None },
-        EventBody::RunCompleted { failed_stages: Vec::new(), output: None, reason: None },
+        EventBody::RunCompleted { failed_stages: [].into(), output: None, reason: None },
     ];
     let log: Vec<_> = (2..).zip(bodies).map(|(seq, body)| event(seq, body)).collect();
     append(&store, &lease, 1, &log).unwrap();

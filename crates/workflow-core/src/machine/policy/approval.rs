@@ -139,7 +139,7 @@ impl<'a> Step<'a> {
             path: path.clone(),
             attempt,
             usage,
-            ran_until: self.ran_until,
+            ran_until: self.ran_until.map(Box::new),
             retry_at: None,
         })?;
         let question = text.into();

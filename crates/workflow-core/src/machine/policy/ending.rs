@@ -108,7 +108,7 @@ impl<'a> Step<'a> {
                 return self.emit(EventBody::RunFailed { error });
             }
         };
-        let failed_stages = self.state.failed_stages.clone();
+        let failed_stages = self.state.failed_stages.as_slice().into();
         self.emit(EventBody::RunCompleted { failed_stages, output, reason })
     }
 }

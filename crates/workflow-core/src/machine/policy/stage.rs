@@ -152,7 +152,7 @@ impl<'a> Step<'a> {
     fn enter(&mut self, iteration: u32, stage: Option<&'a StagePlan>) -> Result<bool, Broken> {
         let Some(stage) = stage else { return Err(self.broken("unknown stage")) };
         let wanted = match &stage.when {
-            Some(when) => when.eval(&document::of(self.state, iteration, &Parts::of([when]))),
+            Some(when) => when.eval(&document::of(self.state, iteration, &Parts::of([&**when]))),
             None => true,
         };
         if !wanted {

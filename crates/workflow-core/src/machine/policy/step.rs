@@ -139,7 +139,7 @@ impl<'a> Step<'a> {
             path: path.clone(),
             attempt,
             usage: None,
-            ran_until,
+            ran_until: ran_until.map(Box::new),
             retry_at,
         })?;
         if asks { self.ask_for_the_outcome_of(path, deaths) } else { Ok(()) }

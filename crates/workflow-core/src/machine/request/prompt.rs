@@ -80,7 +80,7 @@ fn context(role: &RolePlan, inputs: &[Value], scope: &RunScope<'_>, plan: &Plan)
         let is_input = inputs.iter().any(|input| input == name) && crate::ids::is_id(name);
         is_input.then(|| named(scope, name).unwrap_or_default())
     };
-    let variable = |name: &str| match scope.stage.vars.get(name) {
+    let variable = |name: &str| match scope.stage.var(name) {
         Some(default) if !scope.state.vars.contains_key(name) => Some(default.exact_value()),
         _ => role.role.value(name, &scope.state.vars),
     };

@@ -85,13 +85,13 @@ impl<'a> RunScope<'a> {
 
     /// A variable of the run, or else the default of the stage's profile.
     pub(in crate::machine) fn variable(&self, name: &str) -> Option<&'a Data> {
-        self.state.vars.get(name).or_else(|| self.stage.vars.get(name))
+        self.state.vars.get(name).or_else(|| self.stage.var(name))
     }
 
     /// Adds the profile's defaults for variables that the run does not have.
     pub(in crate::machine) fn add_defaults(&self, vars: &mut Value, parts: &Parts<'_>) {
         let Value::Object(vars) = vars else { return };
-        for (name, value) in &self.stage.vars {
+        for (name, value) in self.stage.vars.as_deref().into_iter().flatten() {
             if !vars.contains_key(name) && parts.have(&["vars", name]) {
                 vars.insert(name.clone(), value.exact_value());
             }
@@ -257,7 +257,7 @@ pub(in crate::machine) fn document_of<'c>(
 ) -> Value {
     let parts = Parts::of(conditions);
     let mut document = document::of(scope.state, scope.state.iteration, &parts);
-    if !scope.stage.vars.is_empty() {
+    if scope.stage.vars.is_some() {
         scope.add_defaults(&mut document["vars"], &parts);
     }
     if let (Some(graph), Value::Object(members)) = (scope.graph, &mut document) {

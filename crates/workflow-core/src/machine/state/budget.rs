@@ -110,7 +110,7 @@ pub(in crate::machine) fn of_run<'a>(plan: &Plan, state: &State) -> Option<Scope
 }
 
 pub(in crate::machine) fn of_stage<'a>(state: &State, stage: &'a StagePlan) -> Option<Scope<'a>> {
-    let budget = stage.budget?;
+    let budget = **stage.budget.as_ref()?;
     Some(Scope { whose: Whose::Stage(&stage.id), budget, spent: state.current_spent().unwrap_or_default() })
 }
 

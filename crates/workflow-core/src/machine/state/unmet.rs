@@ -28,7 +28,7 @@ impl State {
                     ("stages", Some(other)) => missing_stage(plan, other, stage, &ran),
                     ("vars", Some(variable)) => {
                         let is_there = self.vars.contains_key(variable)
-                            || stage.vars.contains_key(variable)
+                            || stage.var(variable).is_some()
                             || written(stage, variable)
                             || writers.iter().any(|writer| written(writer, variable));
                         if !is_there && plan.declares(variable) {

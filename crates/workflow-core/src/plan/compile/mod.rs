@@ -70,8 +70,10 @@ pub(in crate::plan) struct Compiler<'a> {
 impl Compiler<'_> {
     pub(super) fn plan(&mut self, bundle: &Arc<Bundle>, hash: BundleHash) -> Option<Plan> {
         let workflow = &bundle.workflow;
-        let stages = workflow.stages.iter().enumerate();
-        let stages: Vec<_> = stages.filter_map(|(place, (id, stage))| self.stage(place, id, stage)).collect();
+        let mut stages = Vec::with_capacity(workflow.stages.len());
+        for (place, (id, stage)) in workflow.stages.iter().enumerate() {
+            stages.extend(self.stage(place, id, stage));
+        }
         let first = stages.first()?.id.clone();
         let repeat = match &workflow.repeat {
             None => None,
@@ -137,7 +139,7 @@ impl Compiler<'_> {
             Some(_) => None,
             None => Some(NodeId::new("run").ok()?),
         };
-        let mut lanes = Vec::new();
+        let mut lanes = Vec::with_capacity(stage.providers.len());
         for (n, lane) in stage.providers.iter().enumerate() {
             let provider =
                 self.keep(format_args!("{path}.providers[{n}].provider"), Template::parse(&lane.provider))?;
@@ -157,7 +159,7 @@ impl Compiler<'_> {
             });
         }
         let work = match (profile, node) {
-            (Some(profile), _) => Work::Graph(self.graph(path, profile, stage)?),
+            (Some(profile), _) => Work::Graph(self.graph(path, profile, stage)?.into()),
             (None, node) => Work::Simple { id: node?, call: self.stage_call(path, stage)?.into() },
         };
         Some(StagePlan {
@@ -169,13 +171,13 @@ impl Compiler<'_> {
             on_failure: stage.on_failure.unwrap_or_default(),
             retries: stage.retries.unwrap_or(3),
             backoff: stage.retry_backoff.unwrap_or(Period::from_secs(5)).0,
-            when: self.condition(format_args!("{path}.when"), stage.when.as_deref())?,
+            when: self.condition(format_args!("{path}.when"), stage.when.as_deref())?.map(Box::new),
             end_when: self
                 .condition(format_args!("{path}.end_when"), stage.end_when.as_deref())?
                 .map(Box::new),
             approval: self.text(format_args!("{path}.approval"), stage.approval.as_deref())?,
-            budget: stage.budget,
-            vars: profile.map(|profile| data_of(&profile.vars)).unwrap_or_default(),
+            budget: stage.budget.map(Box::new),
+            vars: profile.and_then(|profile| data_of(&profile.vars)),
             set: self.values(format_args!("{path}.set"), &stage.set)?,
         })
     }
@@ -255,8 +257,9 @@ fn first(stage: &StageId, lane: usize, node: &NodeId) -> Option<NodePath> {
     Some(NodePathParts { iteration: 1, stage, lane, node, items: Vec::new() }.into())
 }
 
-fn data_of(vars: &IndexMap<String, Value>) -> IndexMap<String, Data> {
-    vars.iter().map(|(name, value)| (name.clone(), Data::new(value))).collect()
+fn data_of(vars: &IndexMap<String, Value>) -> Option<Box<IndexMap<String, Data>>> {
+    let data = || vars.iter().map(|(name, value)| (name.clone(), Data::new(value))).collect();
+    (!vars.is_empty()).then(|| Box::new(data()))
 }
 
 fn problem(path: &str, error: &dyn std::error::Error) -> Diagnostic {

@@ -254,7 +254,8 @@ impl State {
                 node.ended_at = Some(event.at);
             }
             EventBody::AttemptInterrupted { path, attempt, usage, ran_until, retry_at } => {
-                let tried = self.spend_in_vain(path, usage.as_deref(), ran_until.unwrap_or(event.at))?;
+                let until = ran_until.as_deref().copied().unwrap_or(event.at);
+                let tried = self.spend_in_vain(path, usage.as_deref(), until)?;
                 tried.deaths += u32::from(ran_until.is_some());
                 let current = self.current(path)?;
                 let node = current.running(path, *attempt)?;
