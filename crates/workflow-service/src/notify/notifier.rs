@@ -51,6 +51,8 @@ pub(super) struct Inner {
 pub(super) struct Read {
     version: Option<Version>,
     targets: Vec<Target>,
+    /// Whether the file was empty when it was last read.
+    was_empty: bool,
 }
 
 impl Notifier {
@@ -170,8 +172,14 @@ impl Inner {
             }
         };
         let version = text.as_ref().map(|text| text.version.clone());
-        if self.read.read().unwrap_or_else(PoisonError::into_inner).version == version {
-            return;
+        let is_empty = text.as_ref().is_some_and(|text| text.text.is_empty());
+        {
+            let mut read = self.read.write().unwrap_or_else(PoisonError::into_inner);
+            let was_empty = std::mem::replace(&mut read.was_empty, is_empty);
+            // A program that writes a file in place empties it first: what it had counts until it is found empty twice.
+            if read.version == version || (is_empty && !was_empty) {
+                return;
+            }
         }
         let parsed = text.as_ref().map(|text| parse_notifications(text.text.as_bytes()));
         let mut targets = Some(Vec::new());

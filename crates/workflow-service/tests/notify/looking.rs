@@ -136,6 +136,7 @@ fn targets_are_read_again_when_their_file_changes_and_kept_while_it_has_errors()
         });
     };
     told("r1");
+    // A file that is written in place is empty for a moment.
     std::fs::write(home.path().join("config/notify.yml"), "targets: [").unwrap();
     told("r2");
     std::fs::write(home.path().join("config/notify.yml"), text).unwrap();
