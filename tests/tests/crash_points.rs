@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use workflow_tests::faulty::Fault;
@@ -27,6 +27,18 @@ fn scenarios() -> Vec<Case> {
     Scenario::all().into_iter().map(Case::from).collect()
 }
 
+/// The files in a folder, in order; none if there is no folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten();
+    let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+fn text(file: &Path) -> String {
+    std::fs::read_to_string(file).unwrap()
+}
+
 /// The example workflows of the project, with scripted commands.
 fn examples() -> Vec<Case> {
     let script = json!({
@@ -44,14 +56,19 @@ fn examples() -> Vec<Case> {
         "vote[0]": { "after": 20, "fail": "transient" },
         "vote[1]": { "reply": "for" },
     });
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/workflows");
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
     let mut cases = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let file = entry.unwrap().path();
-        let name = file.file_name().unwrap().to_str().unwrap();
-        if let Some(name) = name.strip_suffix(".workflow.yml") {
-            let scenario = Scenario::new(name, &std::fs::read_to_string(&file).unwrap());
-            cases.push(Case { script: script.clone(), ..scenario.into() });
+    for folder in ["workflows", "graphs/workflows"].map(|folder| examples.join(folder)) {
+        let mut parts = String::new();
+        for file in files(&folder.join("stages")) {
+            let name = file.file_stem().unwrap().to_str().unwrap();
+            parts.extend(["--- # profile ", name, "\n", &text(&file)]);
+        }
+        for file in files(&folder) {
+            if let Some(name) = file.file_name().unwrap().to_str().unwrap().strip_suffix(".workflow.yml") {
+                let scenario = Scenario::new(name, &(text(&file) + &parts));
+                cases.push(Case { script: script.clone(), ..scenario.into() });
+            }
         }
     }
     assert!(!cases.is_empty());

@@ -17,8 +17,12 @@ pub(crate) fn run() -> Result<()> {
         command.env("NO_COLOR", "1");
         command
     };
-    for workflow in workflows()? {
-        workspace::run(program("workflow-cli").arg("--home").arg(home.path()).args(["run", &workflow]))?;
+    for name in workflows("examples/workflows")? {
+        let file = format!("examples/workflows/{name}.workflow.yml");
+        workspace::run(program("workflow-cli").arg("--home").arg(home.path()).args(["run", &file]))?;
+    }
+    for name in workflows("examples/graphs/workflows")? {
+        workspace::run(program("workflow-cli").args(["--home", "examples/graphs", "run", &name]))?;
     }
     for template in templates()? {
         for arguments in [&["new", &template, "--template", &template][..], &["run", &template]] {
@@ -47,17 +51,15 @@ fn templates() -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// The example workflows, as paths from the workspace's root.
-fn workflows() -> Result<Vec<String>> {
-    let folder = root().join("examples/workflows");
-    let mut paths = Vec::new();
+/// The ids of the workflows in a folder of the workspace.
+fn workflows(folder: &str) -> Result<Vec<String>> {
+    let folder = root().join(folder);
+    let mut names = Vec::new();
     for entry in folder.read_dir().with_context(|| format!("cannot read {}", folder.display()))? {
         let name = entry?.file_name().to_string_lossy().into_owned();
-        if name.ends_with(".workflow.yml") {
-            paths.push(format!("examples/workflows/{name}"));
-        }
+        names.extend(name.strip_suffix(".workflow.yml").map(str::to_owned));
     }
-    ensure!(!paths.is_empty(), "there is no workflow in {}", folder.display());
-    paths.sort();
-    Ok(paths)
+    ensure!(!names.is_empty(), "there is no workflow in {}", folder.display());
+    names.sort();
+    Ok(names)
 }

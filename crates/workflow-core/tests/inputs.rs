@@ -179,6 +179,35 @@ fn a_run_is_given_declared_variables_of_their_types_alone() {
     );
 }
 
+fn with_default(kind: VariableType, default: Value) -> WorkflowInput {
+    WorkflowInput { default: Some(default), ..WorkflowInput::new(kind) }
+}
+
+#[test]
+fn an_input_with_a_default_is_not_missing_as_the_items_of_a_foreach_or_for_a_role() {
+    let role = "---\nid: writer\nvariables: [{ name: topic, required: true }]\n---\nWrite.";
+    let role = parse_role(role.as_bytes(), None).role.unwrap();
+    let defaults =
+        Defaults { roles: BTreeMap::from([(role.id.clone(), role.clone())]), ..Defaults::default() };
+    let workflow = Workflow::new("demo".parse().unwrap(), "Demonstration")
+        .input("files", with_default(VariableType::Array, json!(["a", "b"])))
+        .input("topic", with_default(VariableType::String, json!("tea")))
+        .stage(
+            "code".parse().unwrap(),
+            Stage {
+                profile: Some("each".to_owned()),
+                role: Some("writer".to_owned()),
+                ..Stage::new("codex")
+            },
+        );
+    let profile = "graph:\n  - { id: each, type: foreach, items: '${vars.files}', run: { type: run, inputs: ['${item}'] } }\n";
+    let mut bundle = Bundle::new(definition::resolve(&workflow, &defaults).unwrap());
+    bundle.profiles.insert("code".parse().unwrap(), parse_profile(profile.as_bytes(), None).profile.unwrap());
+    bundle.roles.insert(role.id.clone(), role);
+    let plan = Plan::compile(CheckedBundle::check(bundle).unwrap()).unwrap();
+    assert_eq!(plan.check_variables(&IndexMap::new()), [""; 0]);
+}
+
 #[test]
 fn a_run_starts_with_the_defaults_of_what_it_is_not_given() {
     let plan = plan(&format!("{HEADER}plan:\ncode:\n"));

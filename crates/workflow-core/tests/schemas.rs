@@ -13,7 +13,7 @@ fn schema() -> Validator {
     jsonschema::validator_for(&workflow_core::schema::workflow_file()).unwrap()
 }
 
-fn files(folder: &str) -> impl Iterator<Item = (String, Vec<u8>)> {
+fn files(folder: &str) -> impl Iterator<Item = (String, Vec<u8>)> + use<> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/definitions").join(folder);
     let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     paths
@@ -76,7 +76,10 @@ fn good_files_of_a_home_follow_their_schemas() {
         let (_, schema) =
             workflow_core::schema::schemas().into_iter().find(|(known, _)| *known == name).unwrap();
         let schema = jsonschema::validator_for(&schema).unwrap();
-        for (file, text) in files_of(kind) {
+        let examples = (kind == "profiles").then(|| files("../../../../examples/graphs/workflows/stages"));
+        let examples = examples.into_iter().flatten();
+        let examples = examples.map(|(file, text)| (file, String::from_utf8(text).unwrap()));
+        for (file, text) in files_of(kind).into_iter().chain(examples) {
             let value: Value = serde_yaml::from_str(&part(&text)).unwrap();
             let wrong = schema.validate(&value).map_err(|error| error.to_string());
             assert_eq!(wrong, Ok(()), "{file}");
@@ -90,7 +93,9 @@ fn good_files_of_a_home_follow_their_schemas() {
 
 #[test]
 fn good_files_and_examples_follow_the_schema() {
-    for (name, text) in files("good").chain(files("../../../../examples/workflows")) {
+    let examples = ["workflows", "graphs/workflows"].into_iter();
+    let examples = examples.flat_map(|folder| files(&format!("../../../../examples/{folder}")));
+    for (name, text) in files("good").chain(examples) {
         let file: Value = serde_yaml::from_slice(&text).unwrap();
         let wrong = schema().validate(&file).map_err(|error| error.to_string());
         assert_eq!(wrong, Ok(()), "{name}");

@@ -56,11 +56,12 @@ impl Plan {
         wrong.collect()
     }
 
-    /// What is wrong with the variables of a new run: those that are not as the workflow declares its inputs, those that the roles it is known to use require and that are missing, those
-    /// of another type, and those that a `foreach` which is certain to run has its items from and that are missing.
+    /// What is wrong with the variables that a new run is given: those that are not as the workflow declares its inputs,
+    /// those that the roles it is known to use require and that are missing, those of another type, and those that a
+    /// `foreach` which is certain to run has its items from and that are missing.
     ///
-    /// A variable is not missing where a profile has a default for it, or where a stage before the one that needs it
-    /// writes it with `set`.
+    /// A variable is not missing where it is an input with a default, where a profile has a default for it, or where a
+    /// stage before the one that needs it writes it with `set`.
     pub fn check_variables(&self, vars: &IndexMap<String, Data>) -> Vec<String> {
         if let Some(inputs) = &self.workflow().inputs {
             let mut wrong = self.not_as_declared(vars, |_| false);
@@ -73,13 +74,21 @@ impl Plan {
                 return wrong;
             }
         }
-        let defaults = self.stages.iter().filter_map(|stage| stage.vars.as_deref()).flatten();
-        let missing: Vec<_> = defaults.filter(|(name, _)| !vars.contains_key(*name)).collect();
+        let is_missing = |name: &String| !vars.contains_key(name);
+        let of_profiles = self.stages.iter().filter_map(|stage| stage.vars.as_deref()).flatten();
+        let of_profiles = of_profiles.filter(|(name, _)| is_missing(name));
+        let of_profiles = of_profiles.map(|(name, value)| (name.clone(), value.clone()));
+        let of_inputs = self.workflow().inputs.iter().flatten().filter(|(name, _)| is_missing(name));
+        let of_inputs = of_inputs.filter_map(|(name, input)| {
+            let default = input.default.as_ref()?;
+            Some((name.clone(), Data::new(default)))
+        });
+        let missing: Vec<_> = of_profiles.chain(of_inputs).collect();
         if missing.is_empty() {
             return self.wrong_with(vars);
         }
         let mut vars = vars.clone();
-        vars.extend(missing.into_iter().map(|(name, value)| (name.clone(), value.clone())));
+        vars.extend(missing);
         self.wrong_with(&vars)
     }
 

@@ -49,19 +49,27 @@ fn every_template_and_example_is_the_same_in_another_home() {
         assert_eq!(exported["parts"].as_array().unwrap().len(), template.parts.len());
         moved += 1;
     }
-    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/workflows");
-    for file in fs::read_dir(examples).unwrap() {
-        let path = file.unwrap().path();
-        let Some(id) = path.file_name().unwrap().to_str().unwrap().strip_suffix(".workflow.yml") else {
-            continue;
-        };
-        let host = Host::new();
-        let text = fs::read_to_string(&path).unwrap();
-        host.data("workflow:create", &json!({ "id": id, "text": text }).to_string());
-        moves(&host, id);
-        moved += 1;
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    for folder in ["workflows", "graphs/workflows"] {
+        for file in fs::read_dir(examples.join(folder)).unwrap() {
+            let path = file.unwrap().path();
+            let Some(id) = path.file_name().unwrap().to_str().unwrap().strip_suffix(".workflow.yml") else {
+                continue;
+            };
+            let host = Host::new();
+            for profile in fs::read_dir(examples.join(folder).join("stages")).into_iter().flatten() {
+                let profile = profile.unwrap();
+                let name = profile.file_name();
+                let text = fs::read_to_string(profile.path()).unwrap();
+                host.write(&format!("workflows/stages/{}", name.to_str().unwrap()), &text);
+            }
+            let text = fs::read_to_string(&path).unwrap();
+            host.data("workflow:create", &json!({ "id": id, "text": text }).to_string());
+            moves(&host, id);
+            moved += 1;
+        }
     }
-    assert!(moved >= 8, "{moved}");
+    assert!(moved >= 20, "{moved}");
 }
 
 #[test]
