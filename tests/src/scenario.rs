@@ -63,8 +63,18 @@ const SEED: u64 = 7;
 impl Scenario {
     /// All scenarios of this package.
     pub fn all() -> Vec<Self> {
+        Self::in_folder(&folder())
+    }
+
+    /// The equivalents of the scenarios of a test kit: see `scenarios/ctk`.
+    pub fn of_test_kit() -> Vec<Self> {
+        Self::in_folder(&folder().join("ctk"))
+    }
+
+    fn in_folder(folder: &Path) -> Vec<Self> {
+        let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
         let mut files: Vec<_> =
-            std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path()).collect();
+            entries.filter(|path| path.extension().is_some_and(|it| it == "yml")).collect();
         files.sort();
         files.iter().map(|file| Self::read(file)).collect()
     }
