@@ -18,11 +18,15 @@ const EXAMPLES: [(&str, &str, &str); 8] = [
 ];
 
 /// The same for those with graphs, in the home `examples/graphs`.
-const IN_HOME: [(&str, &str, &str); 7] = [
+const IN_HOME: [(&str, &str, &str); 11] = [
     ("changelog", "/context/stages/sort/output/1", "\"For users: feat: dark colours\""),
+    ("ci-doctor", "/output", "\"Again in the build 4711: flaky test.\""),
     ("deep-research", "/output/rounds", "2"),
     ("dependency-updates", "/context/stages/update/output/failed/0/index", "1"),
     ("duplicates", "/output", "\"This is the same as: The menu does not close\""),
+    ("fix-issue", "/output", "\"All remarks are answered.\""),
+    ("process-transactions", "/output/large", "[null,\"5000 was examined\",null]"),
+    ("provision-order", "/output", "\"How many?\""),
     ("release-checks", "/output/ready", "true"),
     ("stale-issues", "/output/failed/0/details/stderr_tail", "\"there is no issue unreadable\""),
     ("weekly-digest", "/context/stages/read/output/outside", "\"nothing, the source could not be reached\""),
