@@ -103,6 +103,9 @@ scenarios! {
     graph_timeout
     graph_unknown_provider
     idle_timeout
+    join_any
+    join_any_of_none
+    join_any_pause
     kill
     lanes_all
     lanes_all_with_a_failure

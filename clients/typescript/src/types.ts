@@ -17,6 +17,10 @@ export type VariableType = "string" | "number" | "integer" | "boolean" | "array"
  */
 export type ReduceStrategy = "concat" | "merge" | "first" | "last" | "vote" | "summarize";
 /**
+ * When a node starts that waits for others.
+ */
+export type Join = "all" | "ended" | "any";
+/**
  * What the failure of a stage does, or of a node.
  */
 export type OnFailure = "stop" | "continue" | "retry";
@@ -790,6 +794,10 @@ export type GraphNode = {
    * matter.
    */
   after?: NamesForm | null;
+  /**
+   * When it starts, where it waits for other nodes.
+   */
+  join?: Join | null;
   /**
    * Variables to write from its output.
    */
@@ -2497,6 +2505,10 @@ export interface PlannedNode {
    * The type of what a `foreach` does with each item.
    */
   each?: string | null;
+  /**
+   * When it starts, where that is not as for `all`.
+   */
+  join?: Join | null;
 }
 /**
  * Deletes a profile of a stage.

@@ -2,8 +2,11 @@
 
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::Value;
 use workflow_core::bundle::Bundle;
-use workflow_core::definition::{Budget, Lane, LoopSpec, Mode, Node, OnFailure, Profile, ReduceStrategy};
+use workflow_core::definition::{
+    Budget, GraphNode, Join, Lane, LoopSpec, Mode, Node, OnFailure, Profile, ReduceStrategy,
+};
 use workflow_core::event::RunCreated;
 use workflow_core::ids::StageId;
 use workflow_core::runs::StartRun;
@@ -64,29 +67,37 @@ pub struct PlannedNode {
     /// The type of what a `foreach` does with each item.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub each: Option<String>,
+    /// When it starts, where that is not as for `all`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub join: Option<Join>,
 }
 
 impl PlannedNode {
     /// A node of a type.
     fn new(id: &str, kind: &str) -> Self {
-        Self { id: id.to_owned(), kind: kind.to_owned(), strategy: None, each: None }
+        Self { id: id.to_owned(), kind: kind.to_owned(), strategy: None, each: None, join: None }
     }
 
-    fn of(id: &str, node: &Node) -> Self {
-        let planned = Self::new(id, type_of(node));
-        match node {
+    fn of(node: &GraphNode) -> Self {
+        let join = node.join.filter(|join| *join != Join::All);
+        let planned = Self { join, ..Self::new(node.id.as_str(), type_of(&node.node)) };
+        match &node.node {
             Node::Reduce(reduce) => Self { strategy: Some(reduce.strategy), ..planned },
             Node::Foreach(foreach) => Self { each: Some(type_of(&foreach.run).to_owned()), ..planned },
             _ => planned,
         }
     }
 
-    /// What the node does, in a few words: `run`, `reduce, vote`.
+    /// What the node does, in a few words: `run`, `reduce, vote`, `run, join any`.
     pub fn about(&self) -> String {
-        match self.strategy.and_then(|strategy| serde_json::to_value(strategy).ok()) {
-            Some(serde_json::Value::String(strategy)) => format!("{}, {strategy}", self.kind),
-            _ => self.kind.clone(),
+        let mut about = self.kind.clone();
+        if let Some(Value::String(strategy)) = self.strategy.and_then(|it| serde_json::to_value(it).ok()) {
+            about = format!("{about}, {strategy}");
         }
+        if let Some(Value::String(join)) = self.join.and_then(|join| serde_json::to_value(join).ok()) {
+            about = format!("{about}, join {join}");
+        }
+        about
     }
 }
 
@@ -106,9 +117,7 @@ fn type_of(node: &Node) -> &'static str {
 /// The nodes of a profile; without one there is a single call.
 pub(crate) fn planned_nodes(profile: Option<&Profile>) -> Vec<PlannedNode> {
     match profile {
-        Some(profile) => {
-            profile.graph.iter().map(|node| PlannedNode::of(node.id.as_str(), &node.node)).collect()
-        }
+        Some(profile) => profile.graph.iter().map(PlannedNode::of).collect(),
         None => vec![PlannedNode::new("run", "run")],
     }
 }

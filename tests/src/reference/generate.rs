@@ -46,6 +46,7 @@ pub fn generate(seed: u64) -> Case {
     orders(seed, &mut profiles);
     ends(seed, count, &mut workflow, &mut profiles);
     failures::failures(seed, &mut profiles);
+    failures::joins(seed, &mut profiles);
     let schemas = schemas();
     let stages = workflow["stages"].as_object_mut().unwrap().values_mut();
     let inline = &mut Chance::of(seed, "inline schemas");

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use serde_json::Value;
 use workflow_core::bundle::Bundle;
 use workflow_core::definition::{
-    ExportNode, ForeachNode, GraphNode, Mode, Node, OutputFormat, Profile, ReduceStrategy, RunNode,
+    ExportNode, ForeachNode, GraphNode, Join, Mode, Node, OutputFormat, Profile, ReduceStrategy, RunNode,
     SchemaSource, Stage,
 };
 use workflow_core::ids::{NodePath, RoleId};
@@ -70,6 +70,15 @@ impl<'a> Graph<'a> {
     /// Whether variables are written while the graph runs: a condition may have been evaluated before.
     pub(super) fn writes(&self) -> bool {
         self.profile.graph.iter().any(|node| !node.set.is_empty())
+    }
+
+    /// The nodes that it waits for.
+    pub(super) fn waits_for(&self, place: usize) -> impl Iterator<Item = usize> {
+        self.needs[place].iter().chain(&self.arm_of[place]).chain(&self.after[place]).copied()
+    }
+
+    pub(super) fn join(&self, place: usize) -> Join {
+        self.profile.graph[place].join.unwrap_or_default()
     }
 
     pub(super) fn is_last(&self, place: usize) -> bool {

@@ -1,7 +1,7 @@
 //! The rules of a lane that has a graph.
 
 use serde_json::{Map, Value, json};
-use workflow_core::definition::{GraphNode, Node, ReduceStrategy};
+use workflow_core::definition::{GraphNode, Join, Node, ReduceStrategy};
 use workflow_core::event::{EventBody, LaneOutput};
 use workflow_core::expr::Condition;
 use workflow_core::failure::FailureClass;
@@ -175,8 +175,11 @@ impl<'a> Log<'a> {
             limit
         } else {
             let place = graph.place(path.node.as_str()).unwrap();
-            let mut before = graph.needs[place].iter().chain(&graph.arm_of[place]).chain(&graph.after[place]);
-            let ended = before.all(|place| self.at(graph, path, *place).is_some_and(NodeLog::has_ended));
+            let before: Vec<_> = graph.waits_for(place).collect();
+            let ended = |place: &usize| self.at(graph, path, *place).is_some_and(NodeLog::has_ended);
+            let succeeded = |place: &usize| self.at(graph, path, *place).is_some_and(|node| node.succeeded);
+            let is_any = graph.join(place) == Join::Any;
+            let ended = before.iter().all(ended) || (is_any && before.iter().any(succeeded));
             rule(ended, "a node starts after all of its dependencies have ended")?;
             graph.profile.concurrency.unwrap_or(64) as usize
         };
@@ -214,9 +217,15 @@ impl<'a> Log<'a> {
                     || Some(name) == node.out.as_ref().map(|out| json!(out)).as_ref()
             })
         };
+        let mut before = graph.waits_for(place);
+        if graph.join(place) == Join::Any && before.next().is_some() {
+            let succeeded = |place| self.at(graph, path, place).is_some_and(|node| node.succeeded);
+            return !graph.waits_for(place).any(succeeded);
+        }
         let skipped = |needed: &usize| self.at(graph, path, *needed).is_some_and(|node| node.skipped);
         let (arm_of, needs) = (&graph.arm_of[place], &graph.needs[place]);
-        (!arm_of.is_empty() && !arm_of.iter().any(takes)) || (!needs.is_empty() && needs.iter().all(skipped))
+        (!arm_of.is_empty() && !arm_of.iter().any(takes))
+            || (!needs.is_empty() && needs.iter().all(skipped) && graph.join(place) != Join::Ended)
     }
 
     fn is_not_wished(&self, path: &NodePath) -> bool {

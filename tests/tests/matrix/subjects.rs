@@ -85,6 +85,13 @@ fn singles() -> Vec<(&'static str, &'static str, Value, Value, Option<(Value, Fa
             json!({ "status": "completed", "reason": "Enough", "output": true }),
             Some((json!("text"), FailureClass::Expression)),
         ),
+        (
+            "node after any",
+            "type: set, value: this, after: [source, before], join: any",
+            done(),
+            json!("this"),
+            None,
+        ),
         ("question", "type: ask, question: 'What of ${nodes.source.output}?'", json!(3), json!("this"), None),
         (
             "choice",

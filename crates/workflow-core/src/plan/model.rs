@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 
 use crate::bundle::{Bundle, BundleHash, Skill};
 use crate::data::Data;
-use crate::definition::{Budget, EndStatus, Exhausted, OnFailure, ReduceStrategy, Role, Workflow};
+use crate::definition::{Budget, EndStatus, Exhausted, Join, OnFailure, ReduceStrategy, Role, Workflow};
 use crate::event::LaneOutput;
 use crate::expr::{Condition, Name, Template, ValueTemplate};
 use crate::ids::{NodeId, NodePath, RoleId, StageId};
@@ -107,6 +107,8 @@ pub(crate) struct GraphPlan {
     pub concurrency: u32,
     /// The nodes that end the run.
     pub ends: Vec<usize>,
+    /// Whether a node starts when one that it waits for has succeeded.
+    pub has_any: bool,
 }
 
 #[derive(Debug)]
@@ -122,6 +124,8 @@ pub(crate) struct NodePlan {
     pub arm_of: Vec<usize>,
     /// The other nodes that it waits for, whose outputs it does not need.
     pub after: Vec<usize>,
+    /// When it starts.
+    pub join: Join,
     /// The nodes that wait for it.
     pub leads_to: Vec<usize>,
     /// `on_failure`, `retries` and `retry_backoff` of the node; `None` where the stage decides.

@@ -93,6 +93,7 @@ pub(crate) fn choices(workflow: &Value, profile: &Value) -> String {
         ("`output`", workflow, "OutputFormat"),
         ("`session`", workflow, "SessionMode"),
         ("`on_interrupt`", workflow, "OnInterrupt"),
+        ("`join`", profile, "Join"),
         ("`strategy` of `reduce`", profile, "ReduceStrategy"),
     ] {
         let _ = write!(text, "### {title}\n\n| value | meaning |\n|---|---|\n");

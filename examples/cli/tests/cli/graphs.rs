@@ -22,7 +22,7 @@ graph:
   - { id: route, type: branch, when: [{ condition: "$.vars.long == true", then: long }] }
   - { id: long, type: run, inputs: [first] }
   - { id: each, type: foreach, items: [a, b], run: { type: run, prompt: "${item}", inputs: [first] } }
-  - { id: all, type: reduce, from: each, strategy: last }
+  - { id: all, type: reduce, from: each, strategy: last, join: ended }
 "#,
     );
     let run = home.run(&["run", "graph", "--run-id", "r"]);
@@ -66,7 +66,7 @@ graph:
           ├ route: branch  completed  no arm
           ├ long: run  skipped
           ├ each: foreach  completed  [took]  2 items
-          └ all: reduce, last  completed  "This is a demo: no service was called. The prompt was:\n\nb\n\nThis is a demo: …
+          └ all: reduce, last, join ended  completed  "This is a demo: no service was called. The prompt was:\n\nb\n\nThis is a demo: …
     "#);
     });
 }

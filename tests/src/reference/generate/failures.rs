@@ -1,4 +1,4 @@
-//! What the failures of nodes do.
+//! What the failures of nodes do, and when nodes start that wait for several.
 
 use serde_json::{Map, Value, json};
 
@@ -55,6 +55,44 @@ pub(super) fn failures(seed: u64, profiles: &mut Map<String, Value>) {
                 }
                 _ => {}
             }
+        }
+    }
+}
+
+/// Some nodes start also if all that they need was skipped, or after any of several nodes.
+pub(super) fn joins(seed: u64, profiles: &mut Map<String, Value>) {
+    let chance = &mut Chance::of(seed, "joins");
+    for profile in profiles.values_mut() {
+        let graph = profile["graph"].as_array_mut().unwrap();
+        let arms = serde_json::to_string(
+            &graph
+                .iter()
+                .filter(|node| node["type"] == "branch")
+                .map(|node| &node["when"])
+                .collect::<Vec<_>>(),
+        );
+        let arms = arms.unwrap();
+        let ids: Vec<_> = graph.iter().map(|node| node["id"].as_str().unwrap().to_owned()).collect();
+        for node in graph {
+            let is_arm =
+                |name: &str| node[name].as_str().is_some_and(|name| arms.contains(&format!("\"{name}\"")));
+            let earlier: Vec<_> =
+                ids.iter().filter(|id| id.as_str() < node["id"].as_str().unwrap()).collect();
+            if is_arm("id") || is_arm("out") || earlier.is_empty() || !chance.percent(20) {
+                continue;
+            }
+            if node["type"] != "run" || node.get("set").is_some() || chance.percent(30) {
+                node["join"] = "ended".into();
+                continue;
+            }
+            // What it would read of a node that has not ended is not defined.
+            for field in ["inputs", "when", "provider"] {
+                node.as_object_mut().unwrap().remove(field);
+            }
+            let mut after: Vec<_> = (0..=chance.below(3)).map(|_| *chance.one(&earlier)).collect();
+            after.sort();
+            after.dedup();
+            (node["prompt"], node["after"], node["join"]) = ("Go".into(), json!(after), "any".into());
         }
     }
 }

@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use serde_json::{Value, json};
 use workflow_core::definition::{
-    ForeachNode, Mode, Node, OnFailure, Profile, ReduceStrategy, RunNode, SchemaSource,
+    ForeachNode, Join, Mode, Node, OnFailure, Profile, ReduceStrategy, RunNode, SchemaSource,
 };
 use workflow_core::failure::FailureClass;
 use workflow_core::ids::NodePath;
@@ -57,6 +57,10 @@ impl<'a> Graph<'a> {
         let needs = Needs::of(profile);
         if let Some(name) = needs.unordered_variable(profile) {
             return Err(Open(format!("vars.{name} is read or set at the same time as it is set")));
+        }
+        let early = |place: &usize| needs.starts_early(*place) && !needs.all(*place).is_empty();
+        if let Some(place) = (0..profile.graph.len()).find(early) {
+            return Err(Open(format!("which node {} follows", profile.graph[place].id)));
         }
         let mut stage = lane.stage.clone();
         (stage.set, stage.when) = (IndexMap::new(), None);
@@ -166,8 +170,10 @@ impl<'a> Graph<'a> {
         for need in &needs {
             self.node(*need);
         }
-        let is_reached =
-            needs.iter().all(|need| self.ended(*need).is_some_and(|ended| !self.fails_lane(*need, ended)));
+        let has_ended = |need: &usize| self.ended(*need).is_some_and(|ended| !self.fails_lane(*need, ended));
+        let is_any = self.needs.join[place] == Join::Any;
+        let is_reached = needs.iter().all(has_ended)
+            || (is_any && needs.iter().any(|need| self.output_of(*need).is_some()));
         let end = if is_reached { End::Reached(Box::new(self.reached(place))) } else { End::NotReached };
         self.ended[place] = Some(end);
     }
@@ -220,11 +226,15 @@ impl<'a> Graph<'a> {
             let mut names = taken.as_array().into_iter().flatten().filter_map(Value::as_str);
             names.any(|name| find(self.profile, name) == Some(place))
         };
+        let order = self.needs.order(place);
+        if self.needs.join[place] == Join::Any && !order.is_empty() {
+            return order.iter().all(|need| self.output_of(*need).is_none());
+        }
         let branches = &self.needs.branches[place];
         let needs = self.needs.all(place);
         let was_skipped = |need: &usize| self.ended(*need).is_some_and(|ended| ended.how == How::Skipped);
         (!branches.is_empty() && !branches.iter().any(takes))
-            || (!needs.is_empty() && needs.iter().all(was_skipped))
+            || (!needs.is_empty() && needs.iter().all(was_skipped) && self.needs.join[place] != Join::Ended)
     }
 
     fn is_wanted(&self, node: &Node, within: Within<'_>) -> bool {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use workflow_core::definition::{GraphNode, Node, Profile, RunNode};
+use workflow_core::definition::{GraphNode, Join, Node, Profile, RunNode};
 use workflow_core::expr::{Condition, ValueTemplate};
 use workflow_core::ids::is_id;
 
@@ -17,6 +17,8 @@ pub(super) struct Needs {
     pub branches: Vec<BTreeSet<usize>>,
     /// The nodes that it only has to wait for.
     pub after: Vec<BTreeSet<usize>>,
+    /// When it starts.
+    pub join: Vec<Join>,
 }
 
 impl Needs {
@@ -31,7 +33,8 @@ impl Needs {
         }
         let places = |node: &GraphNode| node.after.iter().map(|name| find(profile, name).unwrap()).collect();
         let after = graph.iter().map(places).collect();
-        Self { after, named: graph.iter().map(|node| named(profile, node)).collect(), branches }
+        let join = graph.iter().map(|node| node.join.unwrap_or_default()).collect();
+        Self { after, join, named: graph.iter().map(|node| named(profile, node)).collect(), branches }
     }
 
     pub(super) fn all(&self, place: usize) -> BTreeSet<usize> {
@@ -45,7 +48,15 @@ impl Needs {
 
     /// Whether `before` must end before `place` starts.
     pub(super) fn is_before(&self, before: usize, place: usize) -> bool {
+        if self.starts_early(place) {
+            return false;
+        }
         self.order(place).into_iter().any(|need| need == before || self.is_before(before, need))
+    }
+
+    /// Whether it starts after any of several nodes.
+    pub(super) fn starts_early(&self, place: usize) -> bool {
+        self.join[place] == Join::Any && self.order(place).len() > 1
     }
 
     /// Whether no node follows it.

@@ -7,7 +7,7 @@ use super::fields::{budget, file, id, limits_of_call, provider, range, role_name
 use super::needs::{self, NodeNames, named};
 use super::shell;
 use crate::definition::model::{
-    AskNode, EndStatus, ForeachNode, GraphNode, Mode, Node, OnFailure, Path, Profile, ReduceStrategy,
+    AskNode, EndStatus, ForeachNode, GraphNode, Join, Mode, Node, OnFailure, Path, Profile, ReduceStrategy,
     RunNode, SchemaSource, Workflow, shorten,
 };
 use crate::definition::report::Report;
@@ -53,6 +53,28 @@ pub(crate) fn profile(profile: &Profile, workflow: Option<&Workflow>, report: &m
         checker.graph_node(node, &path.index(n), report);
     }
     order(profile, &names, &path, report);
+    joins(profile, &names, &path, report);
+}
+
+/// Reports `join` where it means nothing, or something else decides.
+fn joins(profile: &Profile, names: &NodeNames, path: &Path<'_>, report: &mut Report<'_>) {
+    if profile.graph.iter().all(|node| node.join.is_none()) {
+        return;
+    }
+    let arms = needs::arms(&profile.graph, names);
+    for (n, node) in profile.graph.iter().enumerate() {
+        let path = path.index(n);
+        let path = path.key("join");
+        if node.join.unwrap_or_default() != Join::All
+            && let Some(branch) = arms[n].first().and_then(|place| profile.graph.get(*place))
+        {
+            let message =
+                format!("the branch `{}` decides whether this node runs: leave `join` out", branch.id);
+            report.error("conflicting-fields", &path, message);
+        } else if node.join.is_some() && node.after.is_empty() && needs::needs(node, names).is_empty() {
+            report.warning("no-effect", &path, "`join` does nothing here: the node does not wait for others");
+        }
+    }
 }
 
 struct Checker<'a> {

@@ -9,7 +9,8 @@
 //! A node is *skipped* when its `when` is false, when it is an arm and no branch took it, or when it needs
 //! other nodes and all of those were skipped. So an arm that a branch took runs, even if everything else that
 //! it needs was skipped. The output of a skipped node is left out of `inputs` and `from`, and absent in
-//! expressions.
+//! expressions. With `join: ended` a node runs also if all that it needs was skipped. With `join: any` it starts when the
+//! first node that it waits for has succeeded, and is skipped if none does.
 //!
 //! A node that fails lets the running ones of its lane finish; nothing new starts, and the lane fails. With
 //! `on_failure: continue` it only counts as ended: its output is absent, and `${nodes.x.error}` says why.
@@ -59,6 +60,9 @@ pub struct GraphNode {
     #[serde(default, with = "names", skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Option<NamesForm>")]
     pub after: Vec<String>,
+    /// When it starts, where it waits for other nodes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub join: Option<Join>,
     /// Variables to write from its output.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub set: IndexMap<String, Value>,
@@ -76,6 +80,19 @@ pub struct GraphNode {
     /// What it does.
     #[serde(flatten)]
     pub node: Node,
+}
+
+/// When a node starts that waits for others.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Join {
+    /// When all of them have ended; it is skipped if all that it needs were skipped.
+    #[default]
+    All,
+    /// When all of them have ended, also if all were skipped.
+    Ended,
+    /// When the first of them has succeeded, while the others continue; it is skipped if none succeeds.
+    Any,
 }
 
 /// What a node does.

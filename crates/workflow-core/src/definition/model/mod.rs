@@ -28,7 +28,7 @@ pub use assignments::{Assignment, Assignments};
 pub use diagnostic::{DIAGNOSTIC_CODES, Diagnostic, DiagnosticLine, Diagnostics, Severity};
 pub use duration::{InvalidDuration, Period};
 pub use graph::{
-    Arm, AskNode, BranchNode, EndNode, EndStatus, ExportNode, ForeachNode, GraphNode, Node, Profile,
+    Arm, AskNode, BranchNode, EndNode, EndStatus, ExportNode, ForeachNode, GraphNode, Join, Node, Profile,
     ReduceNode, ReduceStrategy, RunNode, SetNode, calls_of, roles_of,
 };
 pub use input::WorkflowInput;

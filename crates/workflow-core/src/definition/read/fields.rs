@@ -286,6 +286,9 @@ impl Unknown {
             Self::Node if OF_FAILURE.contains(&key) => {
                 Some(format!("it works on each item, so write `{key}` beside the `run` of the `foreach`"))
             }
+            Self::Node if matches!(key, "join" | "after") => Some(format!(
+                "an item does not wait for nodes, so write `{key}` beside the `run` of the `foreach`"
+            )),
             Self::Node if OF_STAGE.contains(&key) => {
                 Some(format!("it works on a stage, so write `{key}` at the stage in the workflow's file"))
             }

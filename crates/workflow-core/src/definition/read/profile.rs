@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::call::{budget, env, on_failure, on_interrupt, options, output, output_schema, session, template};
 use super::fields::{Fields, Unknown, text, wrong_type};
 use crate::definition::model::{
-    Arm, AskNode, BranchNode, EndNode, EndStatus, ExportNode, ForeachNode, GraphNode, Mode, Node, Path,
+    Arm, AskNode, BranchNode, EndNode, EndStatus, ExportNode, ForeachNode, GraphNode, Join, Mode, Node, Path,
     Profile, ReduceNode, ReduceStrategy, RunNode, SetNode,
 };
 use crate::definition::report::Report;
@@ -55,6 +55,8 @@ fn graph_node(node: &yaml::Node, path: &Path<'_>, report: &mut Report<'_>) -> Op
         Some(_) => names(&mut fields, "after", "the node that has to end before", path, report),
         None => Vec::new(),
     };
+    let joins = [("all", Join::All), ("ended", Join::Ended), ("any", Join::Any)];
+    let join = fields.choice("join", &joins, report);
     let set = values(&mut fields, "set", report);
     let on_failure = on_failure(&mut fields, report);
     let retries = fields.whole("retries", report);
@@ -63,7 +65,7 @@ fn graph_node(node: &yaml::Node, path: &Path<'_>, report: &mut Report<'_>) -> Op
     fields.finish(report);
     // The place of a node in the list has to stay what it is in the file.
     let id = id.or_else(|| NodeId::new("unnamed").ok())?;
-    Some(GraphNode { id, out, after, set, on_failure, retries, retry_backoff, node })
+    Some(GraphNode { id, out, after, join, set, on_failure, retries, retry_backoff, node })
 }
 
 fn node_id(id: &str, path: &Path<'_>, report: &mut Report<'_>) -> Option<NodeId> {

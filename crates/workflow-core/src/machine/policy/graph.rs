@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::data::Data;
+use crate::definition::Join;
 use crate::event::EventBody;
 use crate::expr::Condition;
 use crate::failure::{Failure, FailureClass};
@@ -95,13 +96,18 @@ impl<'a> Step<'a> {
                     || node.out.as_ref().is_some_and(|out| name == Some(out.as_str()))
             })
         };
-        let is_skipped =
-            |place: &usize| of(*place).is_some_and(|needed| needed.status == StageStatus::Skipped);
+        let has = |place: usize, status| of(place).is_some_and(|node| node.status == status);
         if !node.arm_of.is_empty() {
             // A branch that takes the node counts as a needed node that was not skipped.
             return !node.arm_of.iter().any(takes);
         }
-        !node.needs.is_empty() && node.needs.iter().all(is_skipped)
+        match node.join {
+            Join::All => {
+                !node.needs.is_empty() && node.needs.iter().all(|place| has(*place, StageStatus::Skipped))
+            }
+            Join::Ended => false,
+            Join::Any => !node.waits_for().any(|place| has(place, StageStatus::Completed)),
+        }
     }
 
     pub(super) fn holds(&self, when: Option<&Condition>, path: &NodePath, node: &NodePlan) -> bool {
@@ -158,7 +164,7 @@ impl<'a> Step<'a> {
             // It was not begun, but is counted down like those that were.
             work.under_way += 1;
         }
-        self.count_down(graph, path);
+        self.count_down_in_vain(graph, path);
         Ok(())
     }
 
@@ -206,7 +212,34 @@ impl<'a> Step<'a> {
     /// A node or an item has failed, and its lane continues.
     pub(super) fn count_down_failed(&mut self, path: &NodePath) {
         if let Some(graph) = self.graph() {
-            self.count_down(graph, path);
+            self.count_down_in_vain(graph, path);
+        }
+    }
+
+    /// A node or an item has ended without success.
+    fn count_down_in_vain(&mut self, graph: &GraphPlan, path: &NodePath) {
+        if graph.has_any && path.items.is_empty() {
+            self.keep_waiting(graph, path);
+        }
+        self.count_down(graph, path);
+    }
+
+    /// Nodes that wait for the first success wait further after a node without it, if others have not ended.
+    fn keep_waiting(&mut self, graph: &GraphPlan, path: &NodePath) {
+        let node = graph.names.get(&path.node).and_then(|place| graph.nodes.get(*place));
+        let Some((node, state)) = node.zip(self.graph_state(path.lane)) else { return };
+        let ended = |place| is_ended(graph, state, place);
+        let waits = |place: &usize| {
+            let next = graph.nodes.get(*place);
+            next.is_some_and(|next| next.join == Join::Any && !next.waits_for().all(ended))
+        };
+        let waiting: Vec<_> = node.leads_to.iter().copied().filter(waits).collect();
+        let Some(work) = state.work.0.as_mut() else { return };
+        for place in waiting {
+            // `count_down` takes this again.
+            if let Some(left) = work.waits_for.get_mut(place) {
+                *left += u32::from(*left > 0);
+            }
         }
     }
 
@@ -234,8 +267,10 @@ impl<'a> Step<'a> {
         work.left = work.left.saturating_sub(1);
         for place in &node.leads_to {
             let Some(waits_for) = work.waits_for.get_mut(*place) else { continue };
-            *waits_for = waits_for.saturating_sub(1);
-            if *waits_for == 0 {
+            // It is none already if the node was to start after any of several.
+            let Some(left) = waits_for.checked_sub(1) else { continue };
+            *waits_for = left;
+            if left == 0 {
                 work.ready.push_back(*place);
             }
         }
@@ -315,6 +350,10 @@ fn derive(graph: &GraphPlan, state: &GraphState) -> GraphWork {
         .iter()
         .map(|node| {
             let open = node.waits_for().filter(|place| !ended[*place]).count();
+            if node.join == Join::Any {
+                let mut waits_for = node.waits_for();
+                return u32::from(open > 0 && !waits_for.any(|place| has_completed(graph, state, place)));
+            }
             u32::try_from(open).unwrap_or(u32::MAX)
         })
         .collect();
@@ -325,6 +364,16 @@ fn derive(graph: &GraphPlan, state: &GraphState) -> GraphWork {
     let ready = ready.into();
     let left = ended.iter().filter(|ended| !**ended).count();
     GraphWork { waits_for, ready, under_way: 0, left }
+}
+
+fn has_completed(graph: &GraphPlan, state: &GraphState, place: usize) -> bool {
+    let node = graph.nodes.get(place).and_then(|node| state.nodes.get(&node.id));
+    node.is_some_and(|node| node.status == StageStatus::Completed)
+}
+
+fn is_ended(graph: &GraphPlan, state: &GraphState, place: usize) -> bool {
+    let node = graph.nodes.get(place).and_then(|node| state.nodes.get(&node.id));
+    node.is_some_and(NodeState::has_ended)
 }
 
 fn forget(node: &mut NodeState) {

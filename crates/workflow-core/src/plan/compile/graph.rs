@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
-use crate::definition::{self, AskNode, ForeachNode, GraphNode, Mode, Node, Profile, ReduceStrategy, Stage};
+use crate::definition::{
+    self, AskNode, ForeachNode, GraphNode, Join, Mode, Node, Profile, ReduceStrategy, Stage,
+};
 use crate::expr::{Condition, Template, ValueTemplate};
 use crate::plan::compile::Compiler;
 use crate::plan::model::{
@@ -39,6 +41,8 @@ impl Compiler<'_> {
                 needs: needs[place].clone(),
                 arm_of: arm_of[place].clone(),
                 after,
+                // A node that waits for none has none to choose from.
+                join: if is_first { Join::All } else { node.join.unwrap_or_default() },
                 leads_to: Vec::new(),
                 failure: failure(node),
             });
@@ -52,7 +56,9 @@ impl Compiler<'_> {
         let names = std::mem::take(&mut self.names);
         let ends = nodes.iter().enumerate().filter(|(_, node)| matches!(node.kind, NodeKind::End(_)));
         let ends = ends.map(|(place, _)| place).collect();
-        Some(GraphPlan { nodes, names, concurrency: profile.concurrency.unwrap_or(NODES), ends })
+        let has_any = nodes.iter().any(|node| node.join == Join::Any);
+        let concurrency = profile.concurrency.unwrap_or(NODES);
+        Some(GraphPlan { nodes, names, concurrency, ends, has_any })
     }
 
     fn kind(&mut self, path: &str, node: &Node, stage: &Stage, is_first: bool) -> Option<NodeKind> {
