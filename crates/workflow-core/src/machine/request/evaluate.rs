@@ -1,4 +1,4 @@
-//! The nodes that make no call: `reduce`, `branch`, `export`, and the items of a `foreach`.
+//! The nodes that make no call: `reduce`, `branch`, `export`, `set`, `end`, and the items of a `foreach`.
 
 use foldhash::fast::RandomState;
 use indexmap::IndexMap;
