@@ -1067,7 +1067,7 @@ export type Severity = "error" | "warning";
  * Where a value of a stage comes from. Of several, the first counts.
  */
 export type ValueOrigin =
-  "run" | "stage" | "defaults" | "assignments" | "providers" | "role" | "host" | "stage_name" | "built_in";
+  "run" | "workflow" | "stage" | "defaults" | "assignments" | "providers" | "role" | "host" | "stage_name" | "built_in";
 /**
  * The order of a list of workflows.
  */
@@ -2680,9 +2680,9 @@ export interface RunWorkflow {
    */
   interactive?: boolean;
   /**
-   * Whether the calls work in a workspace of the run's own.
+   * Whether the calls work in a workspace of the run's own; absent: as the workflow says with `worktree`.
    */
-  isolated?: boolean;
+  isolated?: boolean | null;
   /**
    * Whether to return what would run and what is missing for that, without creating a run.
    */
@@ -3951,6 +3951,10 @@ export interface RunPlan {
    */
   isolated: boolean;
   /**
+   * What the workflow says about git worktrees.
+   */
+  worktree?: WorktreeSpec | null;
+  /**
    * When the run was moved to another definition, the last time last.
    */
   moved: Moved[];
@@ -4029,6 +4033,19 @@ export interface Budget {
    * Time.
    */
   time?: Period | null;
+}
+/**
+ * The git worktree that each run works in.
+ */
+export interface WorktreeSpec {
+  /**
+   * The branch, tag or commit that a run begins with; default: the commit that the checkout is at.
+   */
+  base?: string | null;
+  /**
+   * What the name of a run's branch begins with; the id of the run follows. Default: `workflow/`.
+   */
+  branchPrefix?: string | null;
 }
 /**
  * That a run was moved to another definition.
@@ -4820,8 +4837,8 @@ export interface Validated {
    */
   values?: TextValues | null;
   /**
-   * The values that the stages have when they run, if they were asked for: by stage, in the order of the stages;
-   * empty while the text has errors.
+   * The values that the workflow and its stages have when they run, if they were asked for: those of the workflow
+   * first, then by stage, in the order of the stages; empty while the text has errors.
    */
   effective?: Effective[] | null;
 }
@@ -5525,6 +5542,14 @@ export interface DryRun {
    */
   loop: LoopSpec | null;
   /**
+   * Whether its calls would work in a workspace of the run's own.
+   */
+  isolated: boolean;
+  /**
+   * What the workflow says about git worktrees.
+   */
+  worktree?: WorktreeSpec | null;
+  /**
    * The variables that it can be given.
    */
   inputs: Input[];
@@ -6005,6 +6030,10 @@ export interface Workflow {
    * The output of a run; absent: that of the last stage that was not skipped.
    */
   output?: unknown;
+  /**
+   * That runs work in a git worktree of their own, and on which branch.
+   */
+  worktree?: WorktreeSpec | null;
   /**
    * The stages, in the order they run.
    */

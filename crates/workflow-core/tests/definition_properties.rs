@@ -15,6 +15,7 @@ use workflow_core::definition::edit;
 use workflow_core::definition::{
     self, Budget, Diagnostic, Exhausted, Lane, LoopSpec, Mode, OnFailure, OnInterrupt, OutputFormat,
     ParallelStrategy, Period, SchemaSource, SessionMode, Stage, VariableType, Workflow, WorkflowInput,
+    WorktreeSpec,
 };
 use workflow_core::ids::StageId;
 
@@ -275,12 +276,18 @@ fn workflow() -> impl Strategy<Value = Workflow> {
     let stages = btree_map(id().prop_map(|id| StageId::new(id).unwrap()), stage(), 1..4);
     let repeat = option::of((1u32..=20, any::<bool>(), any::<bool>()));
     let inputs = option::of(btree_map(id(), input(), 0..4));
-    let head = (option::of(text()), inputs, option::of(stage()), option::of(value()));
+    let name_of_branch = || option::of("[a-z0-9_]{1,9}(/[a-z0-9_][a-z0-9_-]{0,8}){0,2}");
+    let worktree = (name_of_branch(), name_of_branch())
+        .prop_map(|(base, branch_prefix)| Box::new(WorktreeSpec { base, branch_prefix }));
+    let worktree = option::of(worktree);
+    // `output: null` is read as no output.
+    let output = option::of(value()).prop_map(|output| output.filter(|output| !output.is_null()));
+    let head = (option::of(text()), inputs, option::of(stage()), output, worktree);
     (id(), name, head, option::of(budget()), stages, repeat).prop_map(
-        |(id, name, (description, inputs, defaults, output), budget, stages, repeat): (
+        |(id, name, (description, inputs, defaults, output, worktree), budget, stages, repeat): (
             _,
             _,
-            (_, Option<BTreeMap<_, _>>, Option<Stage>, _),
+            (_, Option<BTreeMap<_, _>>, Option<Stage>, _, _),
             _,
             BTreeMap<_, _>,
             _,
@@ -294,7 +301,7 @@ fn workflow() -> impl Strategy<Value = Workflow> {
             });
             let defaults = defaults.map(Box::new);
             let id = id.parse().unwrap();
-            Workflow { id, name, description, inputs, defaults, repeat, budget, output, stages }
+            Workflow { id, name, description, inputs, defaults, repeat, budget, output, worktree, stages }
         },
     )
 }

@@ -18,7 +18,7 @@ pub(crate) fn of_call(
     match &request.workspace {
         Workspace::Shared => inside(work_root, directory),
         Workspace::At(workspace) => inside(workspace, directory),
-        Workspace::Isolated | Workspace::Forked(_) => Err(ProviderError::permanent(
+        Workspace::Isolated | Workspace::IsolatedFrom(_) => Err(ProviderError::permanent(
             "the run asks for an isolated workspace, and none was created for this provider",
         )),
     }

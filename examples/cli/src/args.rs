@@ -408,9 +408,13 @@ pub(crate) struct RunArgs {
     /// Ask for approval before every stage.
     #[arg(long)]
     pub interactive: bool,
-    /// Work in a separate git worktree, on the branch `workflow/ID`, and commit the changes of each node.
+    /// Work in a separate git worktree, on the branch `workflow/ID` or as the workflow says, and commit the changes of
+    /// each node.
     #[arg(long)]
     pub worktree: bool,
+    /// Work in the shared files, also where the workflow has a `worktree`.
+    #[arg(long, conflicts_with = "worktree")]
+    pub no_worktree: bool,
     /// Treat unknown keys in the definition as errors.
     #[arg(long)]
     pub strict: bool,
@@ -538,6 +542,15 @@ fn statuses() -> impl clap::builder::TypedValueParser<Value = RunStatus> {
 }
 
 impl RunArgs {
+    /// Whether the run works in a worktree of its own; `None`: as the workflow says.
+    pub(crate) fn isolated(&self) -> Option<bool> {
+        match (self.worktree, self.no_worktree) {
+            (true, _) => Some(true),
+            (_, true) => Some(false),
+            _ => None,
+        }
+    }
+
     /// Which providers are replaced.
     pub(crate) fn replaced(&self) -> ProviderMap {
         self.providers.iter().chain(&self.maps).cloned().collect()

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::draft::Draft;
 use super::inherited::inherited;
-use super::model::{Lane, Path, SourceRange, Stage};
+use super::model::{Lane, Path, SourceRange, Stage, WorktreeSpec};
 use super::resolve::{Defaults, recommended_provider};
 use crate::bundle::Bundle;
 use crate::ids::StageId;
@@ -15,7 +15,7 @@ use crate::ids::StageId;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct EffectiveValue {
-    /// The stage.
+    /// The stage; `workflow` for a value of the whole workflow.
     pub stage: StageId,
     /// The field: `provider`, `with.model`, `providers[1].role`.
     pub field: String,
@@ -34,6 +34,8 @@ pub struct EffectiveValue {
 pub enum ValueOrigin {
     /// The run replaces the provider.
     Run,
+    /// The workflow: a value of the whole workflow.
+    Workflow,
     /// The stage.
     Stage,
     /// `workflow.defaults`.
@@ -57,6 +59,7 @@ impl ValueOrigin {
     pub fn in_words(self) -> &'static str {
         match self {
             Self::Run => "replaced for this run",
+            Self::Workflow => "the workflow",
             Self::Stage => "the stage",
             Self::Defaults => "workflow.defaults",
             Self::Assignments => "config/assignments.yml",
@@ -88,6 +91,9 @@ impl Draft {
     pub fn explain(&self, bundle: &Bundle, defaults: &Defaults) -> Vec<EffectiveValue> {
         let Some(workflow) = self.workflow() else { return Vec::new() };
         let mut values = Vec::new();
+        if let Some(worktree) = &workflow.worktree {
+            self.explain_worktree(worktree, &mut values);
+        }
         for (id, resolved) in &bundle.workflow.stages {
             let Some(own) = workflow.stages.get(id) else { continue };
             let of_all = workflow.defaults.as_deref();
@@ -96,6 +102,26 @@ impl Draft {
             explained.stage(resolved, &mut values);
         }
         values
+    }
+
+    /// The worktree of each run.
+    fn explain_worktree(&self, worktree: &WorktreeSpec, values: &mut Vec<EffectiveValue>) {
+        let fields = [
+            ("base", &worktree.base, "HEAD"),
+            ("branch_prefix", &worktree.branch_prefix, WorktreeSpec::BRANCH_PREFIX),
+        ];
+        for (name, written, built_in) in fields {
+            // No stage is called so.
+            let Ok(stage) = StageId::new("workflow") else { return };
+            let field = format!("worktree.{name}");
+            let (value, from, range) = match written {
+                Some(value) => {
+                    (&**value, ValueOrigin::Workflow, self.range(&format!("workflow.worktree.{name}")))
+                }
+                None => (built_in, ValueOrigin::BuiltIn, None),
+            };
+            values.push(EffectiveValue { stage, field, value: value.into(), from, range });
+        }
     }
 }
 

@@ -56,7 +56,7 @@ pub use model::{
     Lane, LoopSpec, Mode, Node, NoticeKind, Notifications, NotifyChannel, NotifyTarget, OnFailure,
     OnInterrupt, OutputFormat, ParallelStrategy, Period, Profile, PromptTemplate, ProviderSetting,
     ProviderSettings, ReduceNode, ReduceStrategy, RunNode, SchemaSource, SessionMode, SetNode, Severity,
-    SourceRange, Stage, Workflow, WorkflowInput, calls_of, roles_of,
+    SourceRange, Stage, Workflow, WorkflowInput, WorktreeSpec, calls_of, roles_of,
 };
 pub use parse::{ParsedProfile, ParsedRole, parse_profile, parse_role, parse_role_with};
 pub use read::{

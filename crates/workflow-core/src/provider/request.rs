@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::bundle::Skill;
 use crate::data::Data;
+use crate::definition::WorktreeSpec;
 use crate::ids::{NodePath, RunId};
 use crate::usage::Usage;
 
@@ -86,13 +87,14 @@ pub enum Workspace {
     /// In files of the run's own, which a wrapper around the provider has to create first. A provider that
     /// receives this itself, and would change the shared files, refuses the call.
     Isolated,
-    /// The same in a run that was forked: its files begin as those of the other run were there.
-    Forked(Arc<Origin>),
+    /// The same, where it is known how its files begin: in a run that was forked as those of the other run were there, and
+    /// otherwise as the workflow says.
+    IsolatedFrom(Arc<Origin>),
     /// In this directory, in place of the provider's own work root.
     At(PathBuf),
 }
 
-/// Where a run that was forked comes from, for providers that keep files of each run.
+/// How the files of a run begin, for providers that keep files of each run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Origin {
     /// The run that it was forked from, and its seed; then the run that that one was forked from.
@@ -100,4 +102,6 @@ pub struct Origin {
     /// What the last call that was taken over and that changed files reported about them: the member
     /// `worktree` of its details.
     pub worktree: Option<Data>,
+    /// What the workflow says about worktrees.
+    pub spec: Option<WorktreeSpec>,
 }

@@ -44,8 +44,8 @@ pub struct StartRun {
     pub max_iters: Option<u32>,
     /// Whether a person is asked before every stage.
     pub interactive: bool,
-    /// Whether the calls work in a workspace of the run's own.
-    pub isolated: bool,
+    /// Whether the calls work in a workspace of the run's own; `None`: as the workflow says.
+    pub isolated: Option<bool>,
     /// Who starts it.
     pub by: Option<Arc<Actor>>,
 }
@@ -81,7 +81,7 @@ impl StartRun {
             on_failure: None,
             max_iters: None,
             interactive: false,
-            isolated: false,
+            isolated: None,
             by: None,
         }
     }
@@ -194,7 +194,19 @@ impl StartRun {
     /// `Worktrees` of `workflow-providers`; other providers that work on files refuse such calls.
     #[must_use]
     pub fn isolated(mut self) -> Self {
-        self.isolated = true;
+        self.isolated = Some(true);
+        self
+    }
+
+    /// Whether the calls of a run of this plan work in a workspace of the run's own.
+    pub fn is_isolated(&self, plan: &Plan) -> bool {
+        self.isolated.unwrap_or(plan.workflow().worktree.is_some())
+    }
+
+    /// Makes the calls work in the shared files, also where the workflow has a `worktree`.
+    #[must_use]
+    pub fn shared(mut self) -> Self {
+        self.isolated = Some(false);
         self
     }
 

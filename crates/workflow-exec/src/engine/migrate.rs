@@ -129,6 +129,12 @@ fn diverges(old: &Bundle, new: &Bundle) -> Vec<String> {
     if before.budget != after.budget {
         found.push("workflow.budget: changed".to_owned());
     }
+    if before.output != after.output {
+        found.push("workflow.output: changed".to_owned());
+    }
+    if before.worktree != after.worktree {
+        found.push("workflow.worktree: changed".to_owned());
+    }
     named(&mut found, "role", &old.roles, &new.roles);
     named(&mut found, "schema", &old.schemas, &new.schemas);
     named(&mut found, "skill", &old.skills, &new.skills);

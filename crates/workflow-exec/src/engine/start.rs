@@ -149,6 +149,7 @@ impl Engine {
     #[inline(never)]
     fn new_run(&self, start: StartRun, plan: &Plan) -> Result<(NewRun, Box<State>), EngineError> {
         let now = self.shared.clock.now();
+        let isolated = start.is_isolated(plan);
         let (id, seed) = identity(start.run_id, now)?;
         let created = RunCreated {
             run: id.clone(),
@@ -159,7 +160,7 @@ impl Engine {
             on_failure: start.on_failure,
             max_iters: start.max_iters,
             interactive: start.interactive,
-            isolated: start.isolated,
+            isolated,
             seed,
             by: start.by,
             signature: None,

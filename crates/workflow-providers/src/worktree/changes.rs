@@ -8,7 +8,7 @@ use workflow_core::provider::ProviderError;
 
 use super::Worktrees;
 use super::git::{At, Git};
-use super::open::bases;
+use super::settings::{bases, branch_by};
 
 /// The committed changes of a run in its worktree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -64,6 +64,31 @@ impl Worktrees {
         .await
     }
 
+    /// Checks that the repository has the commit that a workflow names as `base`.
+    ///
+    /// # Errors
+    ///
+    /// If it has no such commit, or there is no repository.
+    pub async fn check_base(&self, base: &str) -> Result<(), ProviderError> {
+        let base = base.to_owned();
+        self.ask(move |settings, git| settings.first(Some(&base), git).map(drop)).await
+    }
+
+    /// The branch of a run; `None` if it has not worked in a worktree of this repository.
+    ///
+    /// # Errors
+    ///
+    /// If git fails.
+    pub async fn branch_of(&self, run: &RunId) -> Result<Option<String>, ProviderError> {
+        let run = run.clone();
+        self.ask(move |settings, git| {
+            let (repository, _) = settings.repository(git)?;
+            let at = At::Repository(&repository, &settings.repository);
+            Ok(range(&run, &at, git)?.map(|range| range.branch))
+        })
+        .await
+    }
+
     /// The changes of a run, `with_diff` or without. `None` if it has not worked in a worktree of this repository.
     ///
     /// # Errors
@@ -74,7 +99,7 @@ impl Worktrees {
         self.ask(move |settings, git| {
             let (repository, _) = settings.repository(git)?;
             let at = At::Repository(&repository, &settings.repository);
-            let Some((base, range)) = range(&run, &at, git)? else { return Ok(None) };
+            let Some(Committed { base, range, branch }) = range(&run, &at, git)? else { return Ok(None) };
             let log = git.ask(&at, &["log", "--reverse", "--format=%H %s", &range])?.text();
             let commits = log.lines().filter_map(|line| line.split_once(' '));
             let commits =
@@ -93,7 +118,6 @@ impl Worktrees {
             let stat: Vec<_> = stat.split_terminator('\0').filter_map(FileChange::read).collect();
             let how = ["diff", "--no-ext-diff", "--no-textconv", "--submodule=short", &range];
             let diff = if with_diff { Some(git.ask(&at, &how)?.whole()) } else { None };
-            let branch = Worktrees::branch(&run);
             Ok(Some(Changes { base, commits: commits.collect(), branch, stat, diff }))
         })
         .await
@@ -110,7 +134,7 @@ impl Worktrees {
         self.ask(move |settings, git| {
             let (repository, _) = settings.repository(git)?;
             let at = At::Repository(&repository, &settings.repository);
-            let Some((_, range)) = range(&run, &at, git)? else { return Ok(None) };
+            let Some(Committed { range, branch, .. }) = range(&run, &at, git)? else { return Ok(None) };
             let how = [
                 "diff",
                 "--binary",
@@ -125,10 +149,7 @@ impl Worktrees {
             ];
             let patch = git.ask(&at, &how)?;
             let text = String::from_utf8(patch.bytes()).map_err(|_| {
-                ProviderError::permanent(format!(
-                    "the patch is not UTF-8 text: use the branch `{}`",
-                    Worktrees::branch(&run)
-                ))
+                ProviderError::permanent(format!("the patch is not UTF-8 text: use the branch `{branch}`"))
             })?;
             Ok(Some(text))
         })
@@ -136,17 +157,24 @@ impl Worktrees {
     }
 }
 
-/// The commit that a run started from, and all that it committed since; `None` if it has not worked in the repository.
-fn range(run: &RunId, at: &At<'_>, git: &Git<'_>) -> Result<Option<(String, String)>, ProviderError> {
-    let heads = format!("refs/heads/{}", Worktrees::branch(run));
+/// What a run committed.
+struct Committed {
+    /// The commit that it started from.
+    base: String,
+    /// All commits since then, as git names them.
+    range: String,
+    branch: String,
+}
+
+/// What a run committed; `None` if it has not worked in the repository.
+fn range(run: &RunId, at: &At<'_>, git: &Git<'_>) -> Result<Option<Committed>, ProviderError> {
     let format = "--format=%(refname) %(objectname)";
-    let refs = git.ask(at, &["for-each-ref", format, &bases(run), &heads])?.text();
-    let refs: Vec<_> = refs.lines().filter_map(|line| line.split_once(' ')).collect();
-    let base = refs.iter().find(|(name, _)| *name != heads);
-    let (Some((_, base)), true) = (base, refs.iter().any(|(name, _)| *name == heads)) else {
-        return Ok(None);
-    };
-    Ok(Some(((*base).to_owned(), format!("{base}..{heads}"))))
+    let refs = git.ask(at, &["for-each-ref", format, &bases(run)])?.text();
+    let Some((name, base)) = refs.lines().find_map(|line| line.split_once(' ')) else { return Ok(None) };
+    let branch = branch_by(name, run);
+    let heads = format!("refs/heads/{branch}");
+    let has_branch = !git.ask(at, &["for-each-ref", "--format=%(refname)", &heads])?.text().is_empty();
+    Ok(has_branch.then(|| Committed { base: base.to_owned(), range: format!("{base}..{heads}"), branch }))
 }
 
 impl FileChange {

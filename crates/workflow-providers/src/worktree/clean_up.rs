@@ -15,7 +15,7 @@ use super::folder::{self, unable};
 use super::git::{At, Git};
 use super::locks::{InUse, Turn};
 use super::pinned::Pinned;
-use super::settings::Settings;
+use super::settings::{Settings, bases, branch, branch_by};
 
 /// The worktree of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +37,7 @@ impl Worktrees {
     ///
     /// If the directory cannot be read.
     pub async fn list(&self) -> Result<Vec<Worktree>, ProviderError> {
-        self.ask(|settings, _| settings.list()).await
+        self.ask(|settings, git| Ok(settings.on_branches(settings.list()?, git))).await
     }
 
     /// Removes the worktree of a run that is over, however many are to be kept. Returns whether it was removed: the reasons
@@ -89,6 +89,23 @@ impl Worktrees {
 }
 
 impl Settings {
+    /// Worktrees with the branches that the repository has for them.
+    fn on_branches(&self, mut worktrees: Vec<Worktree>, git: &Git<'_>) -> Vec<Worktree> {
+        // Without a repository they have the usual ones.
+        let refs = self.repository(git).and_then(|(repository, _)| {
+            let at = At::Repository(&repository, &self.repository);
+            Ok(git.ask(&at, &["for-each-ref", "--format=%(refname)", "refs/workflow/"])?.text())
+        });
+        let refs = refs.unwrap_or_default();
+        for worktree in &mut worktrees {
+            let bases = bases(&worktree.run);
+            if let Some(base) = refs.lines().find(|name| name.starts_with(&bases)) {
+                worktree.branch = branch_by(base, &worktree.run);
+            }
+        }
+        worktrees
+    }
+
     fn list(&self) -> Result<Vec<Worktree>, ProviderError> {
         let wrong = |error| unable(&self.directory, &error);
         let mut runs = Vec::new();
@@ -101,7 +118,7 @@ impl Settings {
                 let used = fs::symlink_metadata(lock).and_then(|lock| lock.modified()).ok();
                 runs.push(Worktree {
                     path: directory.join(run.as_str()),
-                    branch: Worktrees::branch(&run),
+                    branch: branch(&run, None),
                     run,
                     used,
                 });

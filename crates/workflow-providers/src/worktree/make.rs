@@ -11,9 +11,8 @@ use workflow_core::provider::{CallId, Origin, ProviderError};
 use super::config;
 use super::folder::unable;
 use super::git::{At, Git};
-use super::open::bases;
 use super::pinned::{Pinned, git_dir};
-use super::settings::{Settings, branch as branch_of};
+use super::settings::{Settings, base as base_of, bases, is_base};
 
 impl Settings {
     /// The worktree of a run as it was recorded, created if it does not exist.
@@ -21,6 +20,7 @@ impl Settings {
         &self,
         call: &CallId,
         origin: Option<&Origin>,
+        branch: &str,
         repository: &Path,
         directory: &Path,
         git: &Git<'_>,
@@ -31,8 +31,8 @@ impl Settings {
             return Ok(pinned);
         }
         let at = At::Repository(repository, directory);
-        let (name, branch) = (format!("./{}", call.run), branch_of(&call.run));
-        let (base, bases) = (format!("refs/workflow/{}/{:016x}", call.run, call.seed), bases(&call.run));
+        let name = format!("./{}", call.run);
+        let (base, bases) = (base_of(&call.run, call.seed, branch), bases(&call.run));
         let heads = format!("refs/heads/{branch}");
         let there = git.ask(&at, &["for-each-ref", "--format=%(refname)", &bases, &heads])?.text();
         let has_branch = there.lines().any(|name| name == heads);
@@ -88,7 +88,7 @@ impl Settings {
         if !has_base {
             let head = match origin.map(|origin| begin(origin, &at, git)).transpose()?.flatten() {
                 Some(commit) => commit,
-                None => self.head(git)?,
+                None => self.first(origin.and_then(|origin| origin.spec.as_ref()?.base.as_deref()), git)?,
             };
             git.ask(&at, &["update-ref", &base, &head, &"0".repeat(head.len())])?;
         }
@@ -96,7 +96,7 @@ impl Settings {
         // The files are written later, with the filters of the recorded configuration. Until then the
         // worktree is locked.
         let mut add = vec!["worktree", "add", "--quiet", "--no-checkout", "--lock"];
-        add.extend(if has_branch { vec![name.as_str(), &branch] } else { vec!["-b", &branch, &name, &base] });
+        add.extend(if has_branch { vec![name.as_str(), branch] } else { vec!["-b", branch, &name, &base] });
         git.ask(&at, &add)?;
         let own =
             git_dir(&worktree).ok_or_else(|| unable(&worktree.join(".git"), &ErrorKind::NotFound.into()))?;
@@ -153,8 +153,9 @@ fn begin(origin: &Origin, at: &At<'_>, git: &Git<'_>) -> Result<Option<String>, 
         });
     }
     for (run, seed) in &origin.runs {
-        if let Some(base) = commit(&format!("{}{seed:016x}", bases(run)))? {
-            return Ok(Some(base));
+        let refs = git.ask(at, &["for-each-ref", "--format=%(refname)", &bases(run)])?.text();
+        if let Some(base) = refs.lines().find(|name| is_base(name, run, *seed)) {
+            return commit(base);
         }
     }
     Ok(None)

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
+use workflow_core::definition::WorktreeSpec;
 use workflow_core::failure::FailureClass;
 use workflow_core::ids::RunId;
 use workflow_core::provider::{
@@ -38,15 +39,16 @@ pub use self::clean_up::Worktree;
 /// is not changed; its uncommitted changes are not in the worktree.
 ///
 /// Calls work there, in the folder that corresponds to the one that the repository was named by. After a call
-/// that changed files, all of them but the ignored ones are committed on the branch `workflow/<run>`, with
-/// the node's path as message; parallel calls work in the same files, and each call commits what it finds
-/// when it ends. The changes of a call that failed, was stopped, or died with its host are committed as well,
+/// that changed files, all of them but the ignored ones are committed on the branch `workflow/<run>` (the workflow can
+/// say how the name begins), with the node's path as message; parallel calls work in the same files, and each call
+/// commits what it finds when it ends. The changes of a call that failed, was stopped, or died with its host are committed as well,
 /// and the message says so. Hooks do not run, and nothing is signed. The id of the commit and a summary of
 /// its changes are in [`Reply::details`], or in the details of the failure, under `worktree`.
 ///
 /// All state is kept in git: the branch, and `refs/workflow/<run>/…`, the base commit of the run. So another
 /// process, or one after a crash, continues in the same worktree; if it was removed, it is created again from
-/// the branch. A fork is a run of its own: it begins with the commit that the checkout is at then.
+/// the branch. A run begins with the commit that the checkout is at then, or with the one that its workflow names; a fork is
+/// a run of its own and begins with the commit that the other run was at.
 ///
 /// Git's configuration is read once, before the first call of the run, and recorded beside the worktrees
 /// (`.pinned`) together with the path of the worktree, until [`Worktrees::clean_up`] removes both. Whatever a
@@ -121,9 +123,10 @@ impl Worktrees {
         InWorktree { provider, worktrees: self.clone() }
     }
 
-    /// The branch of a run.
-    pub fn branch(run: &RunId) -> String {
-        settings::branch(run)
+    /// The branch that a run will have, by what its workflow says. One that has worked has that of
+    /// [`Worktrees::branch_of`], whatever its workflow says by now.
+    pub fn new_branch(run: &RunId, spec: Option<&WorktreeSpec>) -> String {
+        settings::branch(run, spec)
     }
 
     /// Executes `work` with git, outside of any call.
@@ -148,7 +151,7 @@ impl<P: Provider> Provider for InWorktree<P> {
     async fn call(&self, mut request: CallRequest, context: CallContext) -> Result<Reply, ProviderError> {
         let origin = match &request.workspace {
             Workspace::Isolated => None,
-            Workspace::Forked(origin) => Some(origin.clone()),
+            Workspace::IsolatedFrom(origin) => Some(origin.clone()),
             _ => return self.provider.call(request, context).await,
         };
         let (settings, id) = (self.worktrees.0.clone(), request.id.clone());
@@ -210,7 +213,7 @@ fn finish(
         Err(_) => " (failed)",
     };
     let message = format!("{}{mark}\n\nAttempt {} of run {}.\n", id.path, id.attempt, id.run);
-    let branch = Worktrees::branch(&id.run);
+    let branch = open.branch.clone();
     let committed = open.finish(&message, &Git::of_call(id, control)).map(|commit| {
         commit.map(|(commit, stat)| json!({ "branch": branch, "commit": commit, "stat": stat }))
     });

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
-use workflow_core::ids::RunId;
 use workflow_core::provider::{CallId, Origin, ProviderError};
 
 use super::folder::{self, unable};
@@ -14,7 +13,7 @@ use super::git::{At, Git};
 use super::locks::{InUse, Turn};
 use super::nested;
 use super::pinned::{Pinned, changed};
-use super::settings::{Settings, branch};
+use super::settings::{Settings, bases, branch as branch_of, branch_by, is_base};
 
 /// How often, and at which interval, to check whether the git of a parallel call is done.
 const LOOKS: u32 = 100;
@@ -24,8 +23,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 pub(super) struct Open {
     /// Where the call works.
     pub(super) work_root: PathBuf,
+    /// The branch of the run.
+    pub(super) branch: String,
     pinned: Pinned,
-    run: RunId,
     in_use: InUse,
     lock_timeout: Duration,
 }
@@ -49,18 +49,25 @@ impl Settings {
         if ignore.symlink_metadata().is_err() {
             fs::write(&ignore, "*\n").map_err(|error| unable(&ignore, &error))?;
         }
-        let pinned = self.pinned(call, origin, &repository, &directory, git)?;
+        let at = At::Repository(&repository, &directory);
+        let refs = git.ask(&at, &["for-each-ref", "--format=%(refname)", &bases(&call.run)])?.text();
+        let begun = refs.lines().find(|name| is_base(name, &call.run, call.seed));
+        let branch = match begun {
+            Some(begun) => branch_by(begun, &call.run),
+            None => branch_of(&call.run, origin.and_then(|origin| origin.spec.as_ref())),
+        };
+        let pinned = self.pinned(call, origin, &branch, &repository, &directory, git)?;
         if pinned.repository != repository {
             let (worktree, other) = (pinned.worktree.display(), pinned.repository.display());
             let message =
                 format!("the worktree {worktree} of this run belongs to another repository, {other}");
             return Err(ProviderError::permanent(message));
         }
-        expect(&pinned, &call.run, git)?;
+        expect(&pinned, &branch, git)?;
         let (in_use, is_alone) = InUse::begin(&turn, &directory, &call.run)?;
         if is_alone {
             let message = format!("left before {}\n\nBy a call that was interrupted.\n", call.path);
-            commit(&pinned, &call.run, is_alone, &message, git)?;
+            commit(&pinned, &branch, is_alone, &message, git)?;
         }
         // A commit does not contain folders without files.
         let work_root = folder::within(&pinned.worktree, &prefix)?.ok_or_else(|| {
@@ -68,7 +75,7 @@ impl Settings {
                 format!("no longer has a folder `{}`, but something else in its place", prefix.display());
             changed(&pinned.worktree, "folder", &what)
         })?;
-        Ok(Open { work_root, pinned, run: call.run.clone(), in_use, lock_timeout: self.lock_timeout })
+        Ok(Open { work_root, branch, pinned, in_use, lock_timeout: self.lock_timeout })
     }
 
     /// The folder of the repository, and the folder within it to work in.
@@ -78,6 +85,22 @@ impl Settings {
         let mut paths = paths.into_iter();
         let (repository, prefix) = (paths.next().unwrap_or_default(), paths.next().unwrap_or_default());
         Ok((repository.canonicalize().map_err(|error| unable(&repository, &error))?, prefix))
+    }
+
+    /// The commit that a run begins with, of which the workflow says `base`: by default, the one that the checkout is at.
+    pub(super) fn first(&self, base: Option<&str>, git: &Git<'_>) -> Result<String, ProviderError> {
+        let Some(base) = base else { return self.head(git) };
+        let commit = format!("{base}^{{commit}}");
+        let question = ["rev-parse", "--verify", "--quiet", "--end-of-options", &commit];
+        let found = git.run(&At::Checkout(&self.repository), &question, "")?;
+        if found.is_yes() {
+            return Ok(found.text());
+        }
+        let message = format!(
+            "the workflow's `worktree.base` is `{base}`, and the repository has no such branch, tag or commit: create or \
+             fetch it, or change `base`"
+        );
+        Err(ProviderError::permanent(message))
     }
 
     /// The commit that the checkout is at.
@@ -92,19 +115,14 @@ impl Settings {
     }
 }
 
-/// The refs of the base commits of a run.
-pub(super) fn bases(run: &RunId) -> String {
-    format!("refs/workflow/{run}/")
-}
-
 impl Open {
     /// Commits the changes of the call.
     pub(super) fn finish(self, message: &str, git: &Git<'_>) -> Result<Committed, ProviderError> {
         let directory = self.pinned.worktree.parent().unwrap_or(&self.pinned.worktree);
         let turn = Turn::wait(directory, self.lock_timeout, git.control())?;
-        expect(&self.pinned, &self.run, git)?;
+        expect(&self.pinned, &self.branch, git)?;
         let is_alone = self.in_use.end(&turn);
-        commit(&self.pinned, &self.run, is_alone, message, git)
+        commit(&self.pinned, &self.branch, is_alone, message, git)
     }
 }
 
@@ -115,9 +133,9 @@ impl Pinned {
 
     /// Waits until no other git works on the index. If none can be working, a lock was left by a git that
     /// died: one of an interrupted call, which was reclaimed, or one of the call that has just ended.
-    fn unlock(&self, run: &RunId, is_alone: bool) -> Result<(), ProviderError> {
+    fn unlock(&self, branch: &str, is_alone: bool) -> Result<(), ProviderError> {
         if is_alone {
-            let branch = self.repository.join(format!("refs/heads/{}.lock", branch(run)));
+            let branch = self.repository.join(format!("refs/heads/{branch}.lock"));
             for lock in [self.index_lock(), self.git_dir.join("HEAD.lock"), branch] {
                 match fs::remove_file(&lock) {
                     Err(error) if error.kind() != ErrorKind::NotFound => return Err(unable(&lock, &error)),
@@ -137,8 +155,7 @@ impl Pinned {
 }
 
 /// Checks that the worktree is on the branch of its run.
-fn expect(pinned: &Pinned, run: &RunId, git: &Git<'_>) -> Result<(), ProviderError> {
-    let branch = branch(run);
+fn expect(pinned: &Pinned, branch: &str, git: &Git<'_>) -> Result<(), ProviderError> {
     let ask = ["for-each-ref", "--format=%(HEAD)", &format!("refs/heads/{branch}")];
     let what = match git.ask(&At::Worktree(pinned), &ask)?.whole().trim_end_matches('\n') {
         "*" => return Ok(()),
@@ -154,13 +171,13 @@ fn expect(pinned: &Pinned, run: &RunId, git: &Git<'_>) -> Result<(), ProviderErr
 /// Commits all changes.
 fn commit(
     pinned: &Pinned,
-    run: &RunId,
+    branch: &str,
     is_alone: bool,
     message: &str,
     git: &Git<'_>,
 ) -> Result<Committed, ProviderError> {
     let at = At::Worktree(pinned);
-    pinned.unlock(run, is_alone)?;
+    pinned.unlock(branch, is_alone)?;
     if !nested::stage(pinned, git)? {
         return Ok(None);
     }

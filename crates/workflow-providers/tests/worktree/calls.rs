@@ -7,6 +7,8 @@ use std::thread;
 use futures::executor::block_on;
 use serde_json::{Value, json};
 use workflow_core::data::Data;
+use workflow_core::definition::WorktreeSpec;
+use workflow_core::failure::FailureClass;
 use workflow_core::ids::RunId;
 use workflow_core::provider::{Origin, Workspace};
 
@@ -147,7 +149,7 @@ fn a_forked_run_begins_with_the_commit_that_the_other_run_was_at() {
         let mut asked = repository.request(run, "1/code[0]/run", script);
         let runs = runs.iter().map(|(run, seed)| (RunId::new(*run).unwrap(), *seed)).collect();
         let worktree = commit.map(|commit| Data::new(&json!({ "commit": commit })));
-        asked.workspace = Workspace::Forked(Arc::new(Origin { runs, worktree }));
+        asked.workspace = Workspace::IsolatedFrom(Arc::new(Origin { runs, worktree, spec: None }));
         call(&repository.commands(), asked)
     };
     let seed = repository.request("r", "1/plan[0]/run", "").id.seed;
@@ -172,6 +174,57 @@ fn a_forked_run_begins_with_the_commit_that_the_other_run_was_at() {
     let gone = "0123456789012345678901234567890123456789";
     let error = forked("gone", &source, Some(gone), "ls").unwrap_err();
     assert!(error.failure.message.contains("which is gone from the repository"), "{error}");
+}
+
+#[test]
+fn a_workflow_says_where_the_branches_of_its_runs_begin_and_what_they_are_called() {
+    let repository = Repository::new();
+    let without_hooks = "core.hooksPath=/dev/null";
+    repository.git(&["-c", without_hooks, "branch", "release"]);
+    repository.git(&["-c", without_hooks, "commit", "--quiet", "--no-gpg-sign", "-m", "more"]);
+    let release = repository.git(&["rev-parse", "release"]);
+    let asked = |run: &str, spec: WorktreeSpec, script: &str| {
+        let mut asked = repository.request(run, "1/code[0]/run", script);
+        asked.workspace = Workspace::IsolatedFrom(Arc::new(Origin { spec: Some(spec), ..Origin::default() }));
+        call(&repository.commands(), asked)
+    };
+    let spec = |base: &str, prefix: &str| WorktreeSpec {
+        base: Some(base.to_owned()),
+        branch_prefix: Some(prefix.to_owned()),
+    };
+    let agents = spec("release", "agents/by-");
+    let reply = asked("r", agents.clone(), "cat staged; echo mine > mine").unwrap();
+    assert_eq!(reply.output.value(), "old");
+    assert_eq!(recorded(reply.details.map(|details| *details))["branch"], "agents/by-r");
+    // A definition that the run was moved to changes neither.
+    asked("r", spec("main", "other/"), "cat mine; echo more > more").unwrap();
+    let changes = repository.changes("r");
+    assert_eq!((changes.base, &*changes.branch, changes.commits.len()), (release.clone(), "agents/by-r", 2));
+    let listed = block_on(repository.worktrees().list()).unwrap();
+    assert_eq!(listed[0].branch, "agents/by-r");
+    // The worktree is made again from the branch.
+    assert!(block_on(repository.worktrees().remove(&RunId::new("r").unwrap())).unwrap());
+    assert_eq!(asked("r", agents, "cat mine more").unwrap().output.value(), "mine\nmore");
+    assert_eq!(repository.git(&["for-each-ref", "--format=%(refname)", "refs/heads/workflow"]), "");
+    // A fork begins with the base of the other run, on a branch of its own.
+    let seed = repository.request("r", "1/code[0]/run", "").id.seed;
+    let mut fork = repository.request("fork", "1/code[0]/run", "git rev-parse HEAD");
+    let runs = vec![(RunId::new("r").unwrap(), seed)];
+    let spec_of_fork = Some(WorktreeSpec { base: None, branch_prefix: Some("forks/".to_owned()) });
+    fork.workspace = Workspace::IsolatedFrom(Arc::new(Origin { runs, worktree: None, spec: spec_of_fork }));
+    assert_eq!(call(&repository.commands(), fork).unwrap().output.value(), Value::from(release));
+
+    // The id of a run is not taken for the separator that names the branch.
+    repository.call("all-on", "echo mine > mine").unwrap();
+    assert_eq!(repository.changes("all-on").branch, "workflow/all-on");
+
+    let error = asked("gone", spec("no-such-branch", "agents/"), "ls").unwrap_err();
+    assert_eq!(
+        error.failure.message,
+        "the workflow's `worktree.base` is `no-such-branch`, and the repository has no such branch, tag or commit: create or \
+         fetch it, or change `base`"
+    );
+    assert_eq!(error.failure.class, FailureClass::Permanent);
 }
 
 #[test]

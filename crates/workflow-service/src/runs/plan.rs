@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use workflow_core::bundle::{BundleHash, ProviderMap};
-use workflow_core::definition::{Budget, LoopSpec};
+use workflow_core::definition::{Budget, LoopSpec, WorktreeSpec};
 use workflow_core::ids::{RunId, WorkflowId};
 
 use crate::caller::{Caller, Scope, Target};
@@ -45,6 +45,9 @@ pub struct RunPlan {
     pub providers: ProviderMap,
     /// Whether its calls work in a workspace of the run's own.
     pub isolated: bool,
+    /// What the workflow says about git worktrees.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub worktree: Option<WorktreeSpec>,
     /// When the run was moved to another definition, the last time last.
     pub moved: Vec<Moved>,
 }
@@ -72,6 +75,7 @@ impl Operation for GetRunPlan {
             budget: workflow.budget,
             providers: bundle.replaced(),
             isolated: followed.created.isolated,
+            worktree: workflow.worktree.as_deref().cloned(),
             moved: followed.moved,
         })
     }

@@ -54,8 +54,8 @@ pub struct Validated {
     /// The values of the text, if they were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub values: Option<TextValues>,
-    /// The values that the stages have when they run, if they were asked for: by stage, in the order of the stages;
-    /// empty while the text has errors.
+    /// The values that the workflow and its stages have when they run, if they were asked for: those of the workflow
+    /// first, then by stage, in the order of the stages; empty while the text has errors.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub effective: Option<Vec<Effective>>,
 }

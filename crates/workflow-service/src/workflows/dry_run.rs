@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use workflow_core::bundle::BundleHash;
 use workflow_core::data::Data;
-use workflow_core::definition::{LoopSpec, VariableType};
+use workflow_core::definition::{LoopSpec, VariableType, WorktreeSpec};
 use workflow_core::ids::WorkflowId;
 use workflow_core::labels::check_labels;
 use workflow_core::plan::{Plan, RunInput};
@@ -113,6 +113,11 @@ pub struct DryRun {
     /// The loop, with the `maxIters` of this run.
     #[serde(rename = "loop")]
     pub repeat: Option<LoopSpec>,
+    /// Whether its calls would work in a workspace of the run's own.
+    pub isolated: bool,
+    /// What the workflow says about git worktrees.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub worktree: Option<WorktreeSpec>,
     /// The variables that it can be given.
     pub inputs: Vec<Input>,
 }
@@ -151,6 +156,8 @@ pub(super) async fn dry_run(
         bundle: None,
         stages: Vec::new(),
         repeat: None,
+        isolated: false,
+        worktree: None,
         inputs: Vec::new(),
         diagnostics: Vec::new(),
     };
@@ -174,5 +181,7 @@ fn add_plan(dry: &mut DryRun, host: &Host, plan: &Arc<Plan>, request: &StartRun)
     dry.bundle = Some(plan.hash().clone());
     let bundle = plan.bundle();
     let replaced = Replaced::from(request);
+    dry.isolated = request.is_isolated(plan);
+    dry.worktree = plan.workflow().worktree.as_deref().cloned();
     (dry.stages, dry.repeat) = (replaced.stages(bundle), replaced.repeat(bundle));
 }

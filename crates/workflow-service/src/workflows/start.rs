@@ -54,9 +54,9 @@ pub struct RunWorkflow {
     /// Whether a person is asked before every stage.
     #[serde(default)]
     pub interactive: bool,
-    /// Whether the calls work in a workspace of the run's own.
+    /// Whether the calls work in a workspace of the run's own; absent: as the workflow says with `worktree`.
     #[serde(default)]
-    pub isolated: bool,
+    pub isolated: Option<bool>,
     /// Whether to return what would run and what is missing for that, without creating a run.
     #[serde(default)]
     pub dry_run: bool,

@@ -30,7 +30,8 @@ async fn check_isolated(host: &Host, run: &RunId) -> Result<(), ServiceError> {
     match first.first().map(|event| &event.body) {
         Some(EventBody::RunCreated(created)) if created.isolated => Ok(()),
         Some(_) => Err(ServiceError::not_found(format!(
-            "run `{run}` has no worktree: only a run that is started with `isolated` (`workflow run --worktree`) has one"
+            "run `{run}` has no worktree: only a run whose workflow has a `worktree`, or that is started with `isolated` \
+             (`workflow run --worktree`), has one"
         ))),
         None => Err(no_events(host, run).await),
     }

@@ -45,6 +45,7 @@ pub fn bundle(workflow: &str) -> Arc<Bundle> {
         inputs: None,
         defaults: None,
         output: None,
+        worktree: None,
         repeat: None,
         budget: None,
         stages,

@@ -116,10 +116,12 @@ async fn worktrees(place: &Place, deleted: Vec<RunId>) -> Result<(), Error> {
     let worktrees = Worktrees::builder(&place.home.root, directory).keep_runs(0).build();
     let removed = worktrees.clean_up(deleted).await.map_err(|error| Error::NoWorktree(error.to_string()))?;
     for run in removed {
-        print::to_stderr(&format!(
-            "removed the worktree of run {run}; its branch {} stays",
-            Worktrees::branch(&run)
-        ));
+        let branch = match worktrees.branch_of(&run).await {
+            Ok(Some(branch)) => format!("; its branch {branch} stays"),
+            // A person deleted it, or the repository.
+            Ok(None) | Err(_) => String::new(),
+        };
+        print::to_stderr(&format!("removed the worktree of run {run}{branch}"));
     }
     Ok(())
 }

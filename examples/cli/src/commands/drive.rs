@@ -61,10 +61,11 @@ pub(crate) async fn run(place: &Place, json: bool, args: &RunArgs) -> Result<Exi
     if args.interactive {
         start = start.interactive();
     }
-    if args.worktree {
+    start.isolated = args.isolated();
+    if start.is_isolated(&plan) {
         home::make(&place.home.path)?;
-        worktree::prepare(&host, &place.home.path).await?;
-        start = start.isolated();
+        let base = plan.workflow().worktree.as_ref().and_then(|worktree| worktree.base.as_deref());
+        worktree::prepare(&host, &place.home.path, base).await?;
     }
     if args.detach {
         return detach(&host, json, start).await;

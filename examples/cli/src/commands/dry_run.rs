@@ -1,7 +1,7 @@
 //! `run --dry-run`: what a run would do, and what is missing for it.
 
 use workflow_core::data::Data;
-use workflow_core::definition;
+use workflow_core::definition::{self, WorktreeSpec};
 use workflow_core::ids::WorkflowId;
 use workflow_service::Code;
 use workflow_service::ServiceError;
@@ -43,7 +43,7 @@ pub(crate) async fn dry_run(home: &Home, json: bool, args: &RunArgs) -> Result<E
         on_failure: args.on_failure.map(Into::into),
         max_iters: None,
         interactive: args.interactive,
-        isolated: args.worktree,
+        isolated: args.isolated(),
         dry_run: true,
     };
     let StartOutcome::DryRun(dry) = host.ask(request).await? else {
@@ -81,6 +81,15 @@ fn lines(dry: &DryRun) -> Vec<String> {
     }
     if let Some(repeat) = &dry.repeat {
         lines.push(format!("repeated until {}, at most {} times", repeat.stop_when, repeat.max_iters));
+    }
+    if dry.isolated {
+        let spec = dry.worktree.as_ref();
+        let prefix =
+            spec.and_then(|spec| spec.branch_prefix.as_deref()).unwrap_or(WorktreeSpec::BRANCH_PREFIX);
+        let base = spec.and_then(|spec| spec.base.as_deref()).unwrap_or("the last commit");
+        lines.push(format!(
+            "in a git worktree of its own, on the branch {prefix}ID, which starts from {base}"
+        ));
     }
     if !dry.inputs.is_empty() {
         lines.push(String::new());

@@ -36,15 +36,22 @@ pub(crate) async fn show(place: &Place, json: bool, run: &RunRef) -> Result<Exit
     if json {
         print::json(&detail.run)?;
     } else {
-        let plan = host.ask(GetRunPlan { run_id: run }).await?;
-        print::lines(page(&detail, &plan))?;
+        let plan = host.ask(GetRunPlan { run_id: run.clone() }).await?;
+        let branch = if plan.isolated {
+            // It has none before its first call.
+            let branch = host.worktrees.branch_of(&run).await.ok().flatten();
+            Some(branch.unwrap_or_else(|| Worktrees::new_branch(&run, plan.worktree.as_ref())))
+        } else {
+            None
+        };
+        print::lines(page(&detail, &plan, branch))?;
     }
     Ok(Exit::DONE)
 }
 
-fn page(detail: &RunDetail, plan: &RunPlan) -> Vec<String> {
+fn page(detail: &RunDetail, plan: &RunPlan, branch: Option<String>) -> Vec<String> {
     let run = &detail.run;
-    let mut lines = print::table(&facts(detail, plan));
+    let mut lines = print::table(&facts(detail, plan, branch));
     if !run.context.stages.is_empty() {
         lines.push(String::new());
         lines.extend(print::table(&stages(run, plan)));
@@ -57,7 +64,7 @@ fn page(detail: &RunDetail, plan: &RunPlan) -> Vec<String> {
     lines
 }
 
-fn facts(detail: &RunDetail, plan: &RunPlan) -> Vec<[String; 2]> {
+fn facts(detail: &RunDetail, plan: &RunPlan, branch: Option<String>) -> Vec<[String; 2]> {
     let (run, holder) = (&detail.run, detail.holder.as_deref());
     let mut facts = vec![["run", run.run_id.as_str()].map(str::to_owned)];
     let mut fact = |name: &str, value: String| facts.push([name.to_owned(), value]);
@@ -84,8 +91,8 @@ fn facts(detail: &RunDetail, plan: &RunPlan) -> Vec<[String; 2]> {
         let stages: Vec<_> = run.failed_stages.iter().map(AsRef::as_ref).collect();
         fact("failed stages", stages.join(", "));
     }
-    if plan.isolated {
-        fact("branch", Worktrees::branch(&run.run_id));
+    if let Some(branch) = branch {
+        fact("branch", branch);
     }
     fact("iteration", run.iteration.to_string());
     fact("created", format!("{}{}", date(run.created_at), words::by(run.started_by.as_ref())));

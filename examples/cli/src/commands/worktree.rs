@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use workflow_core::provider::ProviderError;
 use workflow_exec::EngineError;
 
 use crate::error::Error;
@@ -9,9 +10,14 @@ use crate::host::Host;
 use crate::print;
 use crate::text::count;
 
-/// Warns of files that such a run does not see, and removes worktrees that are no longer needed.
-pub(super) async fn prepare(host: &Host, home: &Path) -> Result<(), Error> {
-    let mut missing = host.worktrees.uncommitted().await.map_err(|e| Error::NoWorktree(e.to_string()))?;
+/// Checks the commit that such a run begins with, warns of files that it does not see, and removes worktrees that are no
+/// longer needed.
+pub(super) async fn prepare(host: &Host, home: &Path, base: Option<&str>) -> Result<(), Error> {
+    let git = |error: ProviderError| Error::NoWorktree(error.to_string());
+    let mut missing = host.worktrees.uncommitted().await.map_err(git)?;
+    if let Some(base) = base {
+        host.worktrees.check_base(base).await.map_err(git)?;
+    }
     // The files of the home are not the user's work.
     if let Ok(home) = home.canonicalize() {
         missing.retain(|path| !path.starts_with(&home));
@@ -19,7 +25,8 @@ pub(super) async fn prepare(host: &Host, home: &Path) -> Result<(), Error> {
     if !missing.is_empty() {
         let files = count(missing.len() as u64, "file");
         print::to_stderr(&format!(
-            "warning: the run does not see uncommitted changes ({files}): it starts from the last commit"
+            "warning: the run does not see uncommitted changes ({files}): it starts from {}",
+            base.map_or_else(|| "the last commit".to_owned(), |base| format!("`{base}`"))
         ));
     }
     if let Err(error) = clean_up(host).await {
@@ -29,7 +36,7 @@ pub(super) async fn prepare(host: &Host, home: &Path) -> Result<(), Error> {
 }
 
 async fn clean_up(host: &Host) -> Result<(), Error> {
-    let git = |error: workflow_core::provider::ProviderError| Error::NoWorktree(error.to_string());
+    let git = |error: ProviderError| Error::NoWorktree(error.to_string());
     let mut over = Vec::new();
     for run in host.worktrees.runs().await.map_err(git)? {
         match host.engine.handle(&run).status().await {

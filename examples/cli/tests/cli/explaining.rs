@@ -55,6 +55,21 @@ fn each_value_is_shown_with_where_it_comes_from() {
 }
 
 #[test]
+fn the_worktree_of_a_workflow_is_explained_before_its_stages() {
+    let home = Home::new();
+    home.write("flow.workflow.yml", &FLOW.replace("stages:", "worktree: { base: main }\n  stages:"));
+    let shown = home.run(&["validate", "--explain", "flow.workflow.yml"]).stdout;
+    assert_eq!(
+        shown.lines().skip(1).take(3).map(str::trim).collect::<Vec<_>>(),
+        [
+            "workflow.worktree.base = \"main\"  (the workflow, 3:21)",
+            "workflow.worktree.branch_prefix = \"workflow/\"  (built in)",
+            "plan.provider = \"demo\"  (workflow.defaults, 5:25)",
+        ]
+    );
+}
+
+#[test]
 fn a_provider_that_does_not_exist_is_reported_once_where_the_defaults_name_it() {
     let home = Home::new();
     home.write(

@@ -224,3 +224,139 @@ fn a_home_whose_worktrees_are_elsewhere_by_a_link_has_none() {
     assert!(run.stdout.contains("is a symbolic link or a file"), "{run:?}");
     assert_eq!(fs::read_dir(home.path("elsewhere")).unwrap().count(), 0);
 }
+
+/// The same, of which the workflow says this about worktrees, with a branch `release` at the first commit and a later commit.
+fn repository_with(worktree: &str, stages: &[(&str, &str)]) -> Home {
+    let home = Home::with_stages(stages);
+    let text = home.read("stages.workflow.yml");
+    let text = text.replacen("{ name", &format!("{{ worktree: {worktree}, name"), 1);
+    assert!(text.contains(worktree), "{text}");
+    home.write("stages.workflow.yml", &text);
+    home.write("old", "old\n");
+    git(&home, &["init", "--quiet"]);
+    for message in ["first", "second"] {
+        git(&home, &["add", "--all"]);
+        commit(&home, message);
+        home.write("later", "later\n");
+    }
+    git(&home, &["branch", "release", "HEAD~1"]);
+    home
+}
+
+fn commit(home: &Home, message: &str) {
+    let me = ["-c", "user.name=me", "-c", "user.email=me@localhost"];
+    git(home, &[&me[..], &["commit", "--quiet", "--allow-empty", "-m", message]].concat());
+}
+
+#[test]
+fn a_workflow_asks_for_worktrees_and_the_start_of_a_run_can_say_otherwise() {
+    let home = repository_with("{ base: release, branch_prefix: agents/ }", &STAGES);
+    let run = home.run(&["run", "stages.workflow.yml", "--run-id", "first"]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert_eq!(git(&home, &["log", "--format=%s", "release..agents/first"]), "1/code[0]/run\n1/plan[0]/run");
+    assert_eq!(git(&home, &["for-each-ref", "refs/heads/workflow/"]), "");
+    let shown = home.run(&["show", "first"]).stdout;
+    assert!(shown.lines().any(|line| line.split_whitespace().eq(["branch", "agents/first"])), "{shown}");
+    let diff = home.run(&["diff", "first", "--json"]).json().pop().unwrap();
+    assert_eq!(
+        (&diff["base"], &diff["branch"]),
+        (&git(&home, &["rev-parse", "release"]).into(), &"agents/first".into())
+    );
+    let listed = home.run(&["worktree", "list", "--json"]).json();
+    assert_eq!(listed[0]["branch"], "agents/first");
+    let report = home.run(&["report", "first"]).stdout;
+    assert!(report.contains("`agents/first`"), "{report}");
+    assert!(!home.path("plan").exists());
+    let deleted = home.run(&["delete", "first", "--yes"]);
+    assert!(deleted.stderr.contains("its branch agents/first stays"), "{deleted:?}");
+
+    let run = home.run(&["run", "stages.workflow.yml", "--run-id", "here", "--no-worktree"]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert!(home.path("plan").exists());
+    assert!(!home.run(&["show", "here"]).stdout.contains("branch"));
+    let both = home.run(&["run", "stages.workflow.yml", "--worktree", "--no-worktree"]);
+    assert_eq!(both.code, Some(2), "{both:?}");
+}
+
+#[test]
+fn a_run_that_has_not_begun_is_shown_with_the_branch_that_it_will_have() {
+    let home = repository_with("{ branch_prefix: agents/ }", &STAGES);
+    assert_eq!(home.run(&["run", "stages.workflow.yml", "--run-id", "later", "--detach"]).code, Some(0));
+    let shown = home.run(&["show", "later"]).stdout;
+    assert!(shown.contains("agents/later"), "{shown}");
+    let dry = home.run(&["run", "stages.workflow.yml", "--dry-run"]).stdout;
+    let expected =
+        "in a git worktree of its own, on the branch agents/ID, which starts from the last commit\n";
+    assert!(dry.contains(expected), "{dry}");
+    let dry = home.run(&["run", "stages.workflow.yml", "--dry-run", "--no-worktree"]).stdout;
+    assert!(!dry.contains("git worktree"), "{dry}");
+}
+
+#[test]
+fn a_base_that_does_not_exist_is_an_error_before_a_run_is_made() {
+    let home = repository_with("{ base: relaese }", &STAGES);
+    let run = home.run(&["run", "stages.workflow.yml", "--run-id", "first"]);
+    assert_eq!(run.code, Some(2), "{run:?}");
+    assert_eq!(
+        run.stderr.lines().last().unwrap(),
+        "error: the workflow's `worktree.base` is `relaese`, and the repository has no such branch, tag or commit: create or fetch it, or change `base`"
+    );
+    assert_eq!(home.run(&["show", "first"]).code, Some(5));
+    // A run that says that it works in the shared files needs none.
+    assert_eq!(home.run(&["run", "stages.workflow.yml", "--no-worktree"]).code, Some(0));
+}
+
+#[test]
+fn a_run_whose_host_was_killed_keeps_its_base_and_its_branch() {
+    let begin = "echo half > half; touch ../../../begun; sleep 600";
+    let script = format!("if test -e half; then ls > whole; else {begin}; fi");
+    let home = repository_with("{ base: release, branch_prefix: agents/ }", &[("work", &script)]);
+    let release = git(&home, &["rev-parse", "release"]);
+    let run = home.start_until(&["run", "stages.workflow.yml", "--run-id", "first"], "begun");
+    run.signal(Signal::KILL);
+    run.wait();
+    // The branch moves, and the file says something else.
+    git(&home, &["branch", "--force", "release", "HEAD"]);
+    let text = home.read("stages.workflow.yml");
+    home.write("stages.workflow.yml", &text.replace("agents/", "other/"));
+    let recovered = home.run(&["recover"]);
+    assert_eq!(recovered.code, Some(0), "{recovered:?}");
+    let subjects = git(&home, &["log", "--reverse", "--format=%s", &format!("{release}..agents/first")]);
+    assert_eq!(subjects, "left before 1/work[0]/run\n1/work[0]/run");
+    assert!(!git(&home, &["show", "agents/first:whole"]).contains("later"));
+    assert_eq!(git(&home, &["for-each-ref", "refs/heads/other/"]), "");
+
+    // Moved to what the file says now, it still has the branch that it has worked on.
+    let diff = home.run(&["diff", "first", "--json"]).json().pop().unwrap();
+    assert_eq!((&diff["base"], &diff["branch"]), (&release.into(), &"agents/first".into()));
+}
+
+#[test]
+fn a_fork_begins_where_the_other_run_was_on_a_branch_of_its_own() {
+    let stages = [("plan", "echo planned > plan"), ("code", "cat plan > code"), ("end", "ls > end")];
+    let home = repository_with("{ base: release, branch_prefix: agents/ }", &stages);
+    assert_eq!(home.run(&["run", "stages.workflow.yml", "--run-id", "first"]).code, Some(0));
+    git(&home, &["branch", "--force", "release", "HEAD"]);
+    let rerun = home.run(&["rerun", "first", "--from", "code", "--run-id", "second"]);
+    assert_eq!(rerun.code, Some(0), "{rerun:?}");
+    assert_eq!(git(&home, &["show", "agents/second:code"]), "planned");
+    // From the start: with the commit that the other run began with.
+    let rerun = home.run(&["rerun", "first", "--run-id", "third"]);
+    assert_eq!(rerun.code, Some(0), "{rerun:?}");
+    for run in ["second", "third"] {
+        let files = git(&home, &["show", &format!("agents/{run}:end")]);
+        assert!(files.contains("plan") && !files.contains("later"), "{files}");
+    }
+}
+
+#[test]
+fn the_example_with_a_worktree_leaves_the_checkout_alone() {
+    let home = repository(&STAGES);
+    git(&home, &["branch", "--move", "main"]);
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../workflows/git/raise-version.workflow.yml");
+    let run = home.run(&["run", example, "--var", "version=1.3.0", "--run-id", "r1"]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert_eq!(git(&home, &["show", "release/r1:VERSION"]), "1.3.0");
+    assert_eq!(git(&home, &["log", "--format=%s", "main..release/r1"]), "1/notes[0]/run\n1/raise[0]/run");
+    assert!(!home.path("VERSION").exists());
+}

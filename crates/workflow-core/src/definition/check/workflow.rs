@@ -4,7 +4,7 @@ use super::fields::{budget, file, id, limits_of_call, provider, range, role_name
 use super::inputs::inputs;
 use super::{expressions, shell};
 use crate::definition::model::{
-    Lane, LoopSpec, Mode, ParallelStrategy, Path, SchemaSource, Stage, Workflow, shorten,
+    Lane, LoopSpec, Mode, ParallelStrategy, Path, SchemaSource, Stage, Workflow, WorktreeSpec, shorten,
 };
 use crate::definition::report::Report;
 use crate::ids::{StageId, is_id};
@@ -42,6 +42,9 @@ pub(crate) fn workflow(workflow: &Workflow, report: &mut Report<'_>) {
     if let Some(output) = &workflow.output {
         expressions::output(output, workflow, &path.key("output"), report);
     }
+    if let Some(worktree) = &workflow.worktree {
+        self::worktree(worktree, &path.key("worktree"), report);
+    }
     for (id, stage) in workflow.stages.iter().filter(|(id, _)| id.as_str() != "workflow") {
         let path = Path::Root.key(id.as_str());
         self::stage(stage, &path, report);
@@ -51,6 +54,35 @@ pub(crate) fn workflow(workflow: &Workflow, report: &mut Report<'_>) {
             None => together(stage, stage, workflow, &path, report),
         }
     }
+}
+
+fn worktree(worktree: &WorktreeSpec, path: &Path<'_>, report: &mut Report<'_>) {
+    if let Some(base) = worktree.base.as_deref().filter(|base| !is_git_name(base) || base.ends_with('/')) {
+        let base = shorten(base);
+        let message = format!("`{base}` has to be the name of a branch or tag, or the id of a commit");
+        report.error("bad-name", &path.key("base"), message);
+    }
+    // The id of a run follows.
+    let is_prefix = |prefix: &&str| !is_git_name(prefix) || prefix.len() > 100;
+    if let Some(prefix) = worktree.branch_prefix.as_deref().filter(is_prefix) {
+        let prefix = shorten(prefix);
+        let message = format!("`{prefix}` has to be how the name of a branch begins, as `agents/`");
+        report.error("bad-name", &path.key("branch_prefix"), message);
+    }
+}
+
+/// Whether git takes the text for a name, or for its beginning, and for nothing else.
+fn is_git_name(name: &str) -> bool {
+    let is_plain = |part: &str| {
+        part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.+#@".contains(&byte))
+            && !part.starts_with(['.', '-'])
+            && !part.contains("..")
+            && !part.ends_with('.')
+            && part.strip_suffix(".lock").is_none()
+            && part != "@"
+    };
+    let whole = name.strip_suffix('/').unwrap_or(name);
+    !whole.is_empty() && name.len() <= 200 && whole.split('/').all(|part| !part.is_empty() && is_plain(part))
 }
 
 /// Reports problems of a provider, role and profile that a stage does not name itself.

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::input::WorkflowInput;
-use super::workflow::{Exhausted, Lane, LoopSpec, Stage, Workflow};
+use super::workflow::{Exhausted, Lane, LoopSpec, Stage, Workflow, WorktreeSpec};
 use crate::ids::{StageId, WorkflowId};
 
 impl Workflow {
@@ -38,6 +38,7 @@ impl Workflow {
             repeat: None,
             budget: None,
             output: None,
+            worktree: None,
             stages: IndexMap::new(),
         }
     }
@@ -91,6 +92,12 @@ impl Workflow {
     #[must_use]
     pub fn output(self, output: impl Into<Value>) -> Self {
         Self { output: Some(output.into()), ..self }
+    }
+
+    /// Lets runs work in a git worktree of their own.
+    #[must_use]
+    pub fn worktree(self, worktree: WorktreeSpec) -> Self {
+        Self { worktree: Some(worktree.into()), ..self }
     }
 
     /// Lets the stages run in a loop.

@@ -8,7 +8,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 
 use super::input::WorkflowInput;
-use super::workflow::{Budget, LoopSpec, Stage, Workflow};
+use super::workflow::{Budget, LoopSpec, Stage, Workflow, WorktreeSpec};
 use crate::ids::{ProfileId, StageId, WorkflowId};
 use crate::role::VariableType;
 
@@ -48,6 +48,10 @@ struct Header<'w> {
     /// stage that was not skipped.
     #[serde(skip_serializing_if = "Option::is_none")]
     output: Option<&'w Value>,
+    /// That runs work in a git worktree of their own, and on which branch; `{}` for the defaults. The start of a run can
+    /// say otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    worktree: Option<&'w WorktreeSpec>,
     /// Whether the workflow is neither changed nor deleted until this is removed. Runs do not depend on it.
     #[serde(skip_serializing_if = "Option::is_none")]
     protected: Option<bool>,
@@ -55,7 +59,8 @@ struct Header<'w> {
 
 impl Serialize for File<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Workflow { id, name, description, inputs, defaults, repeat, budget, output, stages } = self.0;
+        let Workflow { id, name, description, inputs, defaults, repeat, budget, output, worktree, stages } =
+            self.0;
         let header = Header {
             id,
             name,
@@ -66,6 +71,7 @@ impl Serialize for File<'_> {
             repeat: repeat.as_ref(),
             budget: budget.as_ref(),
             output: output.as_ref(),
+            worktree: worktree.as_deref(),
             protected: None,
         };
         let mut file = serializer.serialize_map(Some(stages.len() + 1))?;

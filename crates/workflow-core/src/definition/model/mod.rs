@@ -38,5 +38,5 @@ pub use range::SourceRange;
 pub use schema::SchemaSource;
 pub use workflow::{
     Budget, Exhausted, Lane, LoopSpec, Mode, OnFailure, OnInterrupt, OutputFormat, ParallelStrategy,
-    PromptTemplate, SessionMode, Stage, Workflow,
+    PromptTemplate, SessionMode, Stage, Workflow, WorktreeSpec,
 };

@@ -37,8 +37,28 @@ pub struct Workflow {
     /// The output of a run; absent: that of the last stage that was not skipped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Value>,
+    /// That runs work in a git worktree of their own, and on which branch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worktree: Option<Box<WorktreeSpec>>,
     /// The stages, in the order they run.
     pub stages: IndexMap<StageId, Stage>,
+}
+
+/// The git worktree that each run works in.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct WorktreeSpec {
+    /// The branch, tag or commit that a run begins with; default: the commit that the checkout is at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub base: Option<String>,
+    /// What the name of a run's branch begins with; the id of the run follows. Default: `workflow/`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub branch_prefix: Option<String>,
+}
+
+impl WorktreeSpec {
+    /// What the name of a run's branch begins with where the workflow does not say it.
+    pub const BRANCH_PREFIX: &'static str = "workflow/";
 }
 
 /// When and where a workflow goes back instead of ending.

@@ -10,7 +10,7 @@ use super::call::{budget, env, on_failure, on_interrupt, options, output, output
 use super::fields::{Fields, Unknown, text, unknown_key, wrong_type};
 use super::inputs;
 use crate::definition::model::{
-    Exhausted, Lane, LoopSpec, Mode, ParallelStrategy, Path, Stage, Workflow, shorten,
+    Exhausted, Lane, LoopSpec, Mode, ParallelStrategy, Path, Stage, Workflow, WorktreeSpec, shorten,
 };
 use crate::definition::report::Report;
 use crate::definition::yaml::{Kind, Node};
@@ -51,6 +51,7 @@ pub(crate) fn workflow(
     let repeat = fields.take("loop").map(|node| loop_spec(node, &path.key("loop"), report));
     let budget = budget(&mut fields, &path, report);
     let output = fields.take("output").map(Node::to_value);
+    let worktree = worktree(&mut fields, &path, report);
     // What catalogs look at: it is not a part of what runs.
     fields.truth("protected", report);
     fields.finish(report);
@@ -70,7 +71,23 @@ pub(crate) fn workflow(
     for entry in entries.iter().filter(|entry| nodes.contains_key(entry.key.as_str())) {
         unknown_key(entry, &Path::Root, stages.iter().copied().chain(["workflow"]), report);
     }
-    Some(Workflow { id, name, description, inputs, defaults, repeat, budget, output, stages: read })
+    Some(Workflow { id, name, description, inputs, defaults, repeat, budget, output, worktree, stages: read })
+}
+
+/// The worktree of each run. A misspelt key could let runs work on another branch.
+fn worktree(
+    fields: &mut Fields<'_, '_>,
+    parent: &Path<'_>,
+    report: &mut Report<'_>,
+) -> Option<Box<WorktreeSpec>> {
+    let path = parent.key("worktree");
+    let mut fields = Fields::of(fields.take("worktree")?, &path, report);
+    let worktree = WorktreeSpec {
+        base: fields.text("base", report),
+        branch_prefix: fields.text("branch_prefix", report),
+    };
+    fields.finish_strict(&[], report);
+    Some(worktree.into())
 }
 
 /// The id in the file, which may be left out where the file's name gives it.

@@ -24,6 +24,7 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use crate::command_line;
+use crate::definition::WorktreeSpec;
 use crate::expr::{NameError, Template};
 use crate::failure::{Failure, FailureClass};
 use crate::ids::{NodePath, RoleId};
@@ -33,7 +34,7 @@ use crate::machine::request::text::{append, text};
 use crate::machine::state::node::NodeState;
 use crate::machine::state::{State, budget, session};
 use crate::plan::{CallPlan, Plan, Strategy};
-use crate::provider::{CallId, CallRequest, GivenAnswer, Workspace};
+use crate::provider::{CallId, CallRequest, GivenAnswer, Origin, Workspace};
 
 /// A call as it has to be made.
 #[derive(Debug)]
@@ -139,11 +140,7 @@ pub fn request(
     let session = goes_on.then(|| session::session(state, path)).flatten();
     let session_usage = session.as_ref().and_then(|_| state.session(path)?.used.clone());
     let session = session.map(|session| session.to_string());
-    let workspace = match &state.origin {
-        _ if !created.isolated => Workspace::Shared,
-        Some(origin) => Workspace::Forked(origin.clone()),
-        None => Workspace::Isolated,
-    };
+    let workspace = if created.isolated { isolated(plan, state) } else { Workspace::Shared };
     let left = budget::time_left(plan, state, stage, path, call);
     let (timeout, over_budget) = match (own_timeout, left) {
         (Some(timeout), Some((left, _))) if timeout < left => (Some(timeout), None),
@@ -169,6 +166,19 @@ pub fn request(
         idle_timeout: call.idle_timeout,
         answers: node.map(NodeState::answers).unwrap_or_default().to_vec(),
     })
+}
+
+/// The workspace of a call of a run that works in files of its own.
+#[inline(never)]
+fn isolated(plan: &Plan, state: &State) -> Workspace {
+    match (&state.origin, &plan.workflow().worktree) {
+        (None, None) => Workspace::Isolated,
+        (Some(origin), None) => Workspace::IsolatedFrom(origin.clone()),
+        (origin, Some(spec)) => {
+            let origin = origin.as_deref().cloned().unwrap_or_default();
+            Workspace::IsolatedFrom(Arc::new(Origin { spec: Some(WorktreeSpec::clone(spec)), ..origin }))
+        }
+    }
 }
 
 /// The environment variables of a call. Not inlined, as most calls have none: what [`request`] inlines uses stack in

@@ -32,7 +32,7 @@ impl State {
         if let Some(seed) = forked.seed {
             let before = self.origin.iter().flat_map(|origin| origin.runs.iter().cloned());
             let runs = [(forked.from.clone(), seed)].into_iter().chain(before).collect();
-            self.origin = Some(Arc::new(Origin { runs, worktree: forked.worktree.clone() }));
+            self.origin = Some(Arc::new(Origin { runs, worktree: forked.worktree.clone(), spec: None }));
         }
         // A fork of a fork takes over what that one took over.
         self.inherited.add_all(std::mem::take(&mut self.spent));

@@ -1,7 +1,7 @@
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { useEffect, useId, useState } from "react";
-import type { InputList, OnFailure, RunWorkflow } from "workflow-client";
+import type { DryRun, InputList, OnFailure, RunWorkflow } from "workflow-client";
 
 import { Button } from "../../parts/Button";
 import { Dialog } from "../../parts/Dialog";
@@ -80,7 +80,7 @@ interface FormProps {
 interface Choices {
   onFailure: OnFailure | "";
   isInteractive: boolean;
-  isIsolated: boolean;
+  files: "" | "own" | "shared";
   runId: string;
   key: string;
   maxIters: string;
@@ -93,7 +93,7 @@ function Form({ id, list, from, close }: FormProps) {
   const [choices, setChoices] = useState<Choices>({
     onFailure: "",
     isInteractive: false,
-    isIsolated: false,
+    files: "",
     runId: "",
     key: "",
     maxIters: "",
@@ -153,7 +153,7 @@ function Form({ id, list, from, close }: FormProps) {
             onChange={(text) => setFields(fields.map((each) => (each === field ? { ...each, text } : each)))}
           />
         ))}
-        <Options choices={choices} hasLoop={(dry?.loop ?? null) !== null} onChange={setChoices} />
+        <Options choices={choices} dry={dry} onChange={setChoices} />
         <Preflight plan={dry} failure={plan.error} estimate={estimate} secrets={list.secrets} isTried={isTried} />
         {start.isError ? <Failed failure={start.error} /> : null}
         {(code === "other_inputs" || code === "exists") && choices.runId !== "" ? (
@@ -191,7 +191,7 @@ function requestOf(id: string, vars: Record<string, unknown>, choices: Choices):
   const request: RunWorkflow = { id, vars };
   if (choices.onFailure !== "") request.onFailure = choices.onFailure;
   if (choices.isInteractive) request.interactive = true;
-  if (choices.isIsolated) request.isolated = true;
+  if (choices.files !== "") request.isolated = choices.files === "own";
   if (choices.runId !== "") request.runId = choices.runId;
   if (choices.key !== "") request.idempotencyKey = choices.key;
   if (Number(choices.maxIters) > 0) request.maxIters = Number(choices.maxIters);
@@ -267,8 +267,9 @@ function VariableField(props: {
   );
 }
 
-function Options(props: { choices: Choices; hasLoop: boolean; onChange: (choices: Choices) => void }) {
-  const { choices, hasLoop, onChange } = props;
+function Options(props: { choices: Choices; dry: DryRun | undefined; onChange: (choices: Choices) => void }) {
+  const { choices, dry, onChange } = props;
+  const hasLoop = (dry?.loop ?? null) !== null;
   const id = useId();
   const set = (change: Partial<Choices>) => onChange({ ...choices, ...change });
   return (
@@ -301,6 +302,22 @@ function Options(props: { choices: Choices; hasLoop: boolean; onChange: (choices
           </label>
         ) : null}
         <label className="form-field">
+          <span>Files</span>
+          <select
+            className="field"
+            value={choices.files}
+            aria-describedby={`${id}-files`}
+            onChange={(event) => set({ files: event.target.value as Choices["files"] })}
+          >
+            <option value="">As the workflow says</option>
+            <option value="own">In a git worktree of its own</option>
+            <option value="shared">In the shared files</option>
+          </select>
+          <span className="muted small" id={`${id}-files`}>
+            {worktreeText(dry)}
+          </span>
+        </label>
+        <label className="form-field">
           <span>Id of the run</span>
           <input
             className="field mono"
@@ -329,19 +346,16 @@ function Options(props: { choices: Choices; hasLoop: boolean; onChange: (choices
           />
           Ask before each stage
         </label>
-        <label className="choice">
-          <input
-            type="checkbox"
-            checked={choices.isIsolated}
-            onChange={(event) => set({ isIsolated: event.target.checked })}
-          />
-          <span>
-            In a git worktree of its own <span className="muted small">without files that are not committed</span>
-          </span>
-        </label>
       </div>
     </details>
   );
+}
+
+/** Where a run with the chosen options works. */
+function worktreeText(dry: DryRun | undefined): string {
+  if (dry?.isolated !== true) return "The calls work in the shared files.";
+  const { base, branchPrefix } = dry.worktree ?? {};
+  return `The run works on the branch ${branchPrefix ?? "workflow/"}ID, which starts from ${base ?? "the last commit"}; it does not see files that are not committed.`;
 }
 
 /** A value once it has not changed for a while. */

@@ -49,7 +49,7 @@ export function ChangesPanel({ run, feed }: { run: RunView; feed: RunFeed }) {
     return (
       <p className="muted pad">
         This run has no worktree of its own, so what it changes in files is not recorded. The dialog of a run has the
-        option <em>In a git worktree of its own</em>.
+        option <em>In a git worktree of its own</em>, and a workflow the field <code>worktree</code>.
       </p>
     );
   }
