@@ -75,7 +75,8 @@ impl Workflow {
         Self { defaults: Some(Box::new(defaults)), ..self }
     }
 
-    /// Sets the output of a run: a value with expressions, which are resolved when the run completes.
+    /// Sets the output of a run: a value with expressions, which are resolved when the run completes. Null is none, as in a
+    /// file.
     ///
     /// ```
     /// use serde_json::json;
@@ -86,12 +87,13 @@ impl Workflow {
     ///     .stage("review".parse()?, Stage::new("codex").prompt("Review it"))
     ///     .output(json!({ "summary": "${stages.review.output}" }));
     /// assert!(definition::validate(&workflow).is_empty());
+    /// assert_eq!(workflow.output(json!(null)).output, None);
     /// # Ok(())
     /// # }
     /// ```
     #[must_use]
     pub fn output(self, output: impl Into<Value>) -> Self {
-        Self { output: Some(output.into()), ..self }
+        Self { output: Some(output.into()).filter(|output| !output.is_null()), ..self }
     }
 
     /// Lets runs work in a git worktree of their own.
