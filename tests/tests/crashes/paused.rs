@@ -37,6 +37,7 @@ fn stop(fleet: &Fleet, office: &Office, workers: &[usize]) {
             return;
         }
         fleet.signal(workers, Signal::CONT);
+        fleet.until("the write ends", || office.is_writable());
     }
 }
 
