@@ -24,6 +24,12 @@ pub trait RunWorktrees: Send + Sync {
     /// The same as a patch for `git apply`.
     async fn patch(&self, run: &RunId) -> Result<Option<String>, ServiceError>;
 
+    /// Checks that there is the commit that new runs begin with: that of the branch, tag or id `base`, or the one that the
+    /// checkout is at. By default it is taken to be there.
+    async fn check_base(&self, _base: Option<&str>) -> Result<(), ServiceError> {
+        Ok(())
+    }
+
     /// Removes the worktree of a run that has ended, unless something in it would be lost. Whether it was removed.
     async fn remove(&self, run: &RunId) -> Result<bool, ServiceError>;
 }

@@ -64,14 +64,15 @@ impl Worktrees {
         .await
     }
 
-    /// Checks that the repository has the commit that a workflow names as `base`.
+    /// Checks that the repository has the commit that runs begin with: the one that a workflow names as `base`, or that of
+    /// the checkout.
     ///
     /// # Errors
     ///
     /// If it has no such commit, or there is no repository.
-    pub async fn check_base(&self, base: &str) -> Result<(), ProviderError> {
-        let base = base.to_owned();
-        self.ask(move |settings, git| settings.first(Some(&base), git).map(drop)).await
+    pub async fn check_base(&self, base: Option<&str>) -> Result<(), ProviderError> {
+        let base = base.map(str::to_owned);
+        self.ask(move |settings, git| settings.first(base.as_deref(), git).map(drop)).await
     }
 
     /// The branch of a run; `None` if it has not worked in a worktree of this repository.

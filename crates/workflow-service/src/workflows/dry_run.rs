@@ -166,6 +166,14 @@ pub(super) async fn dry_run(
     dry.diagnostics = checked.problems;
     let Some(plan) = checked.plan else { return Ok(dry) };
     add_plan(&mut dry, host, &plan, request);
+    if dry.isolated
+        && let Some(worktrees) = host.worktrees()
+        && let base = dry.worktree.as_ref().and_then(|worktree| worktree.base.as_deref())
+        && let Err(error) = worktrees.check_base(base).await
+    {
+        dry.missing.problems.push(error.message);
+        dry.ready = false;
+    }
     Ok(dry)
 }
 

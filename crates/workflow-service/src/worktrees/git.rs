@@ -46,6 +46,10 @@ impl RunWorktrees for Worktrees {
         Worktrees::patch(self, run).await.map_err(unavailable)
     }
 
+    async fn check_base(&self, base: Option<&str>) -> Result<(), ServiceError> {
+        Worktrees::check_base(self, base).await.map_err(unavailable)
+    }
+
     async fn remove(&self, run: &RunId) -> Result<bool, ServiceError> {
         Worktrees::remove(self, run).await.map_err(unavailable)
     }

@@ -99,3 +99,41 @@ fn a_host_without_worktrees_says_so() {
         assert_eq!(host.call(name, request).error.unwrap().code, Code::NotSupported, "{name}");
     }
 }
+
+#[test]
+fn a_dry_run_says_that_there_is_no_commit_to_begin_with() {
+    let home = tempfile::tempdir().unwrap();
+    let checkout = home.path().join("checkout");
+    std::fs::create_dir(&checkout).unwrap();
+    git(&checkout, &["init", "--quiet", "--initial-branch=main"]);
+    let worktrees = Worktrees::builder(&checkout, home.path().join("worktrees")).build();
+    let engine = Engine::builder()
+        .catalog(FsCatalog::open(home.path().join("home")).unwrap())
+        .provider("command", worktrees.wrap(CommandProvider::builder().work_root(&checkout).build()))
+        .build()
+        .unwrap();
+    let host = Host { service: Service::builder(engine).worktrees(worktrees).build(), home };
+    let workflow = |id: &str, worktree: &str| {
+        let text = format!(
+            "workflow: {{ stages: [go], worktree: {worktree} }}\ngo: {{ provider: command, with: {{ command: [ls] }} }}\n"
+        );
+        host.data("workflow:create", &json!({ "id": id, "text": text }).to_string());
+    };
+    workflow("here", "{}");
+    workflow("there", "{ base: next }");
+    let dry = |id: &str, isolated: bool| {
+        let asked = json!({ "id": id, "dryRun": true, "isolated": isolated });
+        let dry = host.data("workflow:run", &asked.to_string());
+        (dry["ready"].clone(), dry["missing"]["problems"].clone())
+    };
+    let nothing = "the repository has no commit to begin with";
+    assert_eq!(dry("here", true), (json!(false), json!([nothing])));
+    assert_eq!(dry("here", false), (json!(true), json!([])));
+    git(&checkout, &["commit", "--quiet", "--allow-empty", "--message=first"]);
+    assert_eq!(dry("here", true), (json!(true), json!([])));
+    let unknown = "the workflow's `worktree.base` is `next`, and the repository has no such branch, tag or commit: create \
+                   or fetch it, or change `base`";
+    assert_eq!(dry("there", true), (json!(false), json!([unknown])));
+    git(&checkout, &["branch", "next"]);
+    assert_eq!(dry("there", true), (json!(true), json!([])));
+}

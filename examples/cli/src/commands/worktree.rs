@@ -15,9 +15,7 @@ use crate::text::count;
 pub(super) async fn prepare(host: &Host, home: &Path, base: Option<&str>) -> Result<(), Error> {
     let git = |error: ProviderError| Error::NoWorktree(error.to_string());
     let mut missing = host.worktrees.uncommitted().await.map_err(git)?;
-    if let Some(base) = base {
-        host.worktrees.check_base(base).await.map_err(git)?;
-    }
+    host.worktrees.check_base(base).await.map_err(git)?;
     // The files of the home are not the user's work.
     if let Ok(home) = home.canonicalize() {
         missing.retain(|path| !path.starts_with(&home));
