@@ -280,7 +280,7 @@ fn workflow() -> impl Strategy<Value = Workflow> {
     let worktree = (name_of_branch(), name_of_branch())
         .prop_map(|(base, branch_prefix)| Box::new(WorktreeSpec { base, branch_prefix }));
     let worktree = option::of(worktree);
-    // A null is no output.
+    // Null means that there is no output.
     let output = option::of(value()).prop_map(|output| output.filter(|output| !output.is_null()));
     let head = (option::of(text()), inputs, option::of(stage()), output, worktree);
     (id(), name, head, option::of(budget()), stages, repeat).prop_map(
