@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::json;
+use tempfile::TempDir;
 use workflow_exec::Engine;
 use workflow_providers::{CommandProvider, Worktrees};
 use workflow_service::{Code, Service};
@@ -18,6 +19,18 @@ fn git(folder: &Path, arguments: &[&str]) -> String {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
+}
+
+/// A host whose runs work in worktrees of the repository `checkout` of a folder.
+fn host(home: TempDir) -> Host {
+    let checkout = home.path().join("checkout");
+    let worktrees = Worktrees::builder(&checkout, home.path().join("worktrees")).build();
+    let engine = Engine::builder()
+        .catalog(FsCatalog::open(home.path().join("home")).unwrap())
+        .provider("command", worktrees.wrap(CommandProvider::builder().work_root(&checkout).build()))
+        .build()
+        .unwrap();
+    Host { service: Service::builder(engine).worktrees(worktrees).build(), home }
 }
 
 const TEXT: &str = r#"
@@ -37,13 +50,7 @@ fn what_a_run_changed_is_read_applied_elsewhere_and_outlives_its_worktree() {
     }
     git(&checkout, &["add", "--all"]);
     git(&checkout, &["commit", "--quiet", "--message=first"]);
-    let worktrees = Worktrees::builder(&checkout, &folder).build();
-    let engine = Engine::builder()
-        .catalog(FsCatalog::open(home.path().join("home")).unwrap())
-        .provider("command", worktrees.wrap(CommandProvider::builder().work_root(&checkout).build()))
-        .build()
-        .unwrap();
-    let host = Host { service: Service::builder(engine).worktrees(worktrees).build(), home };
+    let host = host(home);
     host.data("workflow:create", &json!({ "id": "changes", "text": TEXT }).to_string());
     host.data("workflow:run", r#"{ "id": "changes", "runId": "r1", "isolated": true }"#);
     let early = host.call("workflow:runs:diff", r#"{ "runId": "r1" }"#).error.unwrap();
@@ -106,13 +113,7 @@ fn a_dry_run_says_that_there_is_no_commit_to_begin_with() {
     let checkout = home.path().join("checkout");
     std::fs::create_dir(&checkout).unwrap();
     git(&checkout, &["init", "--quiet", "--initial-branch=main"]);
-    let worktrees = Worktrees::builder(&checkout, home.path().join("worktrees")).build();
-    let engine = Engine::builder()
-        .catalog(FsCatalog::open(home.path().join("home")).unwrap())
-        .provider("command", worktrees.wrap(CommandProvider::builder().work_root(&checkout).build()))
-        .build()
-        .unwrap();
-    let host = Host { service: Service::builder(engine).worktrees(worktrees).build(), home };
+    let host = host(home);
     let workflow = |id: &str, worktree: &str| {
         let text = format!(
             "workflow: {{ stages: [go], worktree: {worktree} }}\ngo: {{ provider: command, with: {{ command: [ls] }} }}\n"
