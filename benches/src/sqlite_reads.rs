@@ -226,6 +226,7 @@ fn new_run(name: &str) -> Result<NewRun> {
         interactive: false,
         max_iters: None,
         isolated: false,
+        slot: None,
         seed: 0,
         by: None,
         signature: None,
@@ -244,6 +245,7 @@ fn new_run(name: &str) -> Result<NewRun> {
         started_by: None,
         stopped_by: None,
         progress: None,
+        slot: None,
     };
     let events = vec![Event { seq: 1, at, body: EventBody::RunCreated(created.into()) }];
     Ok(NewRun { id, bundle, events, head })

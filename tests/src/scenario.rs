@@ -260,6 +260,7 @@ pub(crate) fn created(plan: &Plan) -> RunCreated {
         interactive: false,
         max_iters: None,
         isolated: false,
+        slot: None,
         seed: SEED,
         by: None,
         signature: None,

@@ -694,6 +694,10 @@ export type EventBody =
       type: "run_cancelled";
     };
 /**
+ * What happens to a new run while another one has its slot.
+ */
+export type SlotMode = "queue" | "cancel" | "reject";
+/**
  * Why an answer was refused.
  */
 export type AnswerRefusal = "cancelling" | "no_such_question" | "invalid_answer";
@@ -3362,6 +3366,10 @@ export interface RunCreated {
    */
   isolated?: boolean;
   /**
+   * The slot that it needs, if it shares one with other runs.
+   */
+  slot?: RunSlot | null;
+  /**
    * Drawn once for the run: seeds its jitter, and distinguishes its processes from those of a run with the
    * same id in another store.
    */
@@ -3374,6 +3382,23 @@ export interface RunCreated {
    * The signature of the engine that created the run, in hexadecimal, if the engine has a run key.
    */
   signature?: string | null;
+}
+/**
+ * The slot that a run needs: of all runs of a store with the same key, one has it, and the others wait for it in the order in
+ * which they were created.
+ *
+ * A run has its slot from its creation, or from when it becomes the first of those that wait, until the event that ends it is
+ * stored, or it is deleted. The death of a driver does not free it.
+ */
+export interface RunSlot {
+  /**
+   * The key.
+   */
+  key: string;
+  /**
+   * What happens where another run has the slot.
+   */
+  mode: SlotMode & string;
 }
 /**
  * Tokens and cost of one call. What is not known is absent: absent is not zero.
@@ -3690,6 +3715,10 @@ export interface RunRecord {
    * How far it is. Absent before its first stage, and in heads that earlier versions stored.
    */
   progress?: RunProgress | null;
+  /**
+   * The slot that it needs, if it shares one with other runs.
+   */
+  slot?: RunSlot | null;
   /**
    * The current holder of the lease, described for a person; absent if there is none.
    */

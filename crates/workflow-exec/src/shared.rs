@@ -86,6 +86,8 @@ pub(crate) struct Hold {
     /// The epoch of the newest lease.
     epoch: AtomicU64,
     deaths: u32,
+    /// The run that had its slot when it was claimed.
+    behind: Option<RunId>,
     /// Whether another driver had the run between two of the leases.
     taken: AtomicBool,
     held: bool,
@@ -98,10 +100,10 @@ impl Hold {
     /// Registers a run that was just claimed as driven here, unless it is registered already.
     pub(crate) fn new(shared: &Arc<Shared>, lease: Lease) -> Option<Self> {
         let (entered, lease) = shared.active.enter(lease)?;
-        let Lease { run, epoch, deaths, .. } = lease;
+        let Lease { run, epoch, deaths, behind, .. } = lease;
         let (epoch, taken) = (AtomicU64::new(epoch), AtomicBool::new(false));
         let shared = shared.clone();
-        Some(Self { shared, run, epoch, deaths, taken, held: true, entered, selected_by: None })
+        Some(Self { shared, run, epoch, deaths, behind, taken, held: true, entered, selected_by: None })
     }
 
     /// How many drivers of the run had died in a row when it was claimed.
@@ -109,8 +111,24 @@ impl Hold {
         self.deaths
     }
 
+    /// The run that had the slot of this one when it was claimed.
+    pub(crate) fn behind(&self) -> Option<&RunId> {
+        self.behind.as_ref()
+    }
+
+    /// Whether the run waited for its slot when it was claimed.
+    pub(crate) fn waits(&self) -> bool {
+        self.behind.is_some()
+    }
+
     pub(crate) fn lease(&self) -> Lease {
-        Lease { run: self.run.clone(), epoch: self.epoch.load(Ordering::Acquire), previous: 0, deaths: 0 }
+        Lease {
+            run: self.run.clone(),
+            epoch: self.epoch.load(Ordering::Acquire),
+            previous: 0,
+            deaths: 0,
+            behind: None,
+        }
     }
 
     pub(crate) fn run(&self) -> &RunId {

@@ -62,6 +62,7 @@ pub fn play(case: &Case, plan: &Plan) -> Played {
         interactive: case.interactive,
         max_iters: None,
         isolated: false,
+        slot: None,
         seed: case.seed,
         by: None,
         signature: None,

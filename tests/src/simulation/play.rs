@@ -535,6 +535,7 @@ fn new_run(setup: &RunSetup, now: Timestamp) -> NewRun {
         interactive: setup.case.interactive,
         max_iters: None,
         isolated: false,
+        slot: None,
         seed: setup.case.seed,
         by: None,
         signature: None,

@@ -67,6 +67,7 @@ impl World {
             interactive: *interactive,
             max_iters: None,
             isolated: false,
+            slot: None,
             seed,
             by: by.map(Arc::new),
             signature: None,

@@ -12,6 +12,7 @@ use crate::bundle::BundleHash;
 use crate::data::Data;
 use crate::definition::OnFailure;
 use crate::ids::{RunId, StageId, WorkflowId};
+use crate::store::RunSlot;
 
 /// Everything that a run was started with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -40,6 +41,9 @@ pub struct RunCreated {
     /// Whether the calls work in a workspace of the run's own.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub isolated: bool,
+    /// The slot that it needs, if it shares one with other runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slot: Option<Arc<RunSlot>>,
     /// Drawn once for the run: seeds its jitter, and distinguishes its processes from those of a run with the
     /// same id in another store.
     pub seed: u64,

@@ -34,6 +34,22 @@ pub enum StoreError {
     /// The lease is no longer valid: another driver has claimed the run.
     #[error("run `{0}` has been taken over by another driver")]
     Fenced(RunId),
+    /// Another run has the slot of the run: it can only be cancelled.
+    #[error("run `{run}` waits for its slot, which run `{behind}` has")]
+    Queued {
+        /// The run.
+        run: RunId,
+        /// The run that has the slot.
+        behind: RunId,
+    },
+    /// The run was not created, because another one has its slot and it does not wait.
+    #[error("run `{holder}` is in progress with the same key (`{key}`)")]
+    Busy {
+        /// The key of both.
+        key: String,
+        /// The run that has the slot.
+        holder: RunId,
+    },
     /// The leases of this store were not renewed in time: none of them is valid any more.
     #[error("the leases of this process were not renewed in time and have expired")]
     Expired,
@@ -99,7 +115,7 @@ impl StoreError {
 
     /// Whether the same call may succeed later without anything being changed.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Held { .. } | Self::Io { .. })
+        matches!(self, Self::Held { .. } | Self::Queued { .. } | Self::Busy { .. } | Self::Io { .. })
     }
 
     /// Whether the change may have been stored although the operation failed.

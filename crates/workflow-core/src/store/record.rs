@@ -16,7 +16,7 @@ use crate::event::Event;
 use crate::failure::Failure;
 use crate::ids::{RunId, StageId, WorkflowId};
 use crate::status::{RunStatus, StageStatus, Wait};
-use crate::store::pairs;
+use crate::store::{RunSlot, pairs};
 use crate::usage::Spent;
 
 /// A run to be created.
@@ -57,6 +57,9 @@ pub struct Lease {
     /// A worker leaves a run whose drivers die again and again to a person. So a store that more than one process uses one
     /// after the other keeps this, on the disk and before it gives the lease out.
     pub deaths: u32,
+    /// The run that has the [slot](RunSlot) of this one. While there is one, the holder of the lease may only end the run:
+    /// other appends are refused.
+    pub behind: Option<RunId>,
 }
 
 /// What lists and status displays need of a run, without reading its events.
@@ -106,6 +109,9 @@ pub struct RunHead {
     /// How far it is. Absent before its first stage, and in heads that earlier versions stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<Arc<RunProgress>>,
+    /// The slot that it needs, if it shares one with other runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slot: Option<Arc<RunSlot>>,
 }
 
 /// How far a run is.

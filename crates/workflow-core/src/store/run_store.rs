@@ -37,6 +37,9 @@ use crate::store::window::WindowScan;
 ///   providers, may share that thread. Work that blocks (files, a database without an async client) belongs
 ///   on threads of the store. A future that is no longer polled holds nothing that other calls wait for: an
 ///   engine polls an append between other work, and drops futures of runs that are cancelled.
+/// - Of all runs with the same key ([`RunSlot`](super::RunSlot)), whatever process created them, one has the slot. A run is
+///   created with its place among them in one step, and the append that ends it, or its deletion, gives the slot to the next
+///   in the same step.
 /// - Epochs of a run's leases never repeat, also when the run is deleted and another is created with its id:
 ///   an earlier holder must not be mistaken for the holder of the new run.
 ///
@@ -54,7 +57,8 @@ pub trait RunStore: Send + Sync {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Exists`] when there is a run of that id. The caller compares the runs.
+    /// [`StoreError::Exists`] when there is a run of that id. The caller compares the runs. [`StoreError::Busy`] when another
+    /// run has the [slot](super::RunSlot) and the new one does not wait for it.
     async fn create(&self, run: NewRun) -> Result<Lease, StoreError>;
 
     /// Adds `events`, the first of which has the number `expected + 1`, to the run that `lease` holds, and
@@ -66,8 +70,8 @@ pub trait RunStore: Send + Sync {
     /// # Errors
     ///
     /// [`StoreError::Fenced`] when the lease is no longer valid; [`StoreError::Conflict`] when the run's last
-    /// event has another number. Nothing was stored then. After [`StoreError::Io`] the outcome is unknown:
-    /// read the events back.
+    /// event has another number; [`StoreError::Queued`] when the run waits for its [slot](super::RunSlot) and does not end
+    /// with it. Nothing was stored then. After [`StoreError::Io`] the outcome is unknown: read the events back.
     async fn append(
         &self,
         lease: &Lease,
@@ -153,8 +157,8 @@ pub trait RunStore: Send + Sync {
 
     /// Claims the leases of up to `most` runs that can continue at the time `now` and that no process drives:
     /// those without a live holder that are pending or running and do not wait for a later time
-    /// ([`Wait::until`](crate::status::Wait::until)), and those that are paused until a time that is due. The
-    /// order is unspecified; several callers get different runs.
+    /// ([`Wait::until`](crate::status::Wait::until)), and those that are paused until a time that is due. Runs that wait for
+    /// their slot are left out. The order is unspecified; several callers get different runs.
     ///
     /// # Errors
     ///
@@ -318,7 +322,9 @@ async fn claim_one_by_one<S: RunStore + ?Sized>(
             break;
         }
         match store.claim(&run.run_id).await {
-            Ok(lease) => leases.push(lease),
+            Ok(lease) if lease.behind.is_none() => leases.push(lease),
+            // It waits for its slot.
+            Ok(lease) => store.release(lease).await?,
             // Another process has claimed it.
             Err(StoreError::Held { .. } | StoreError::NotFound(_)) => {}
             Err(error) => {

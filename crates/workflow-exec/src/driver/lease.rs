@@ -161,3 +161,11 @@ async fn claim_again(engine: &Shared, hold: &Hold, is_lost: &mut bool) -> Result
     info!(run = %hold.run(), "the run was claimed again");
     Ok(())
 }
+
+/// The same for a run that is held and not driven yet, whose lease may be lost.
+pub(crate) async fn claim_again_if_lost(engine: &Shared, hold: &Hold) -> Result<(), EngineError> {
+    match claim_again(engine, hold, &mut false).await {
+        Err(StoreError::Held { run, holder }) => Err(EngineError::TakenOver { run, holder: Some(holder) }),
+        claimed => Ok(claimed?),
+    }
+}

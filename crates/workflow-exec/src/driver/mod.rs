@@ -39,6 +39,8 @@ use crate::leases;
 use crate::shared::{Hold, Shared};
 use workflow_core::runs::EngineError;
 
+pub(crate) use lease::claim_again_if_lost as claim_again;
+
 /// How a driver left its run.
 pub(crate) enum Driven {
     /// It is idle: it has ended, or waits.

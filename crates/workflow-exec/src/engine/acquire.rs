@@ -11,6 +11,7 @@ use workflow_core::plan::Plan;
 use workflow_core::store::{RunFilter, RunRecord, StoreError};
 
 use crate::engine::Engine;
+use crate::engine::slot::is_behind;
 use crate::selection::WorkOptions;
 use crate::shared::Hold;
 use workflow_core::runs::EngineError;
@@ -73,7 +74,12 @@ impl Engine {
             if refused.contains(record) || !self.may_take(options, record, &mut verdicts).await {
                 continue;
             }
+            if is_behind(record, &listed) {
+                continue;
+            }
             match shared.claim(&record.run_id).await {
+                // It waits for its slot.
+                Ok(hold) if hold.waits() => hold.release().await?,
                 Ok(hold) => holds.push(hold),
                 // Another worker has claimed it.
                 Err(StoreError::Held { .. } | StoreError::NotFound(_)) => {}

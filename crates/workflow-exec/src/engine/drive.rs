@@ -16,6 +16,7 @@ use workflow_core::view::RunView;
 
 use crate::driver::{self, Driven};
 use crate::engine::Engine;
+use crate::engine::slot::Waited;
 use crate::shared::Hold;
 use crate::{leases, panics};
 use workflow_core::runs::EngineError;
@@ -72,6 +73,21 @@ impl Engine {
         let shared = &self.shared;
         async move {
             loop {
+                if hold.waits() {
+                    let waited = self.wait_for_slot(&hold, &state).boxed().await;
+                    match waited.map_err(|error| hold.failed(error))? {
+                        Waited::Ready => {}
+                        Waited::Again => {
+                            let read = self.read(&hold).boxed().await;
+                            (plan, state) = read.map_err(|error| hold.failed(error))?;
+                            continue;
+                        }
+                        Waited::Stopped => {
+                            hold.release().await?;
+                            break;
+                        }
+                    }
+                }
                 let driven = pin!(driver::drive(shared, &hold, plan, state)).await;
                 state = match driven.map_err(|error| hold.failed(error))? {
                     Driven::Rested(state) => state,
@@ -104,14 +120,20 @@ impl Engine {
     /// Carries out the control requests of a run that no process drives, starts no call before that is
     /// stored, and releases the run. A run that can then continue does so in the background, if there is a
     /// spawner.
-    pub(crate) async fn carry_out(&self, mut hold: Hold) -> Result<(), EngineError> {
+    ///
+    /// Returns whether the run waits for its slot: it can be cancelled, and other requests are carried out later.
+    pub(crate) async fn carry_out(&self, mut hold: Hold) -> Result<bool, EngineError> {
         loop {
+            let waited = hold.waits();
             let run = hold.run().clone();
             hold.entered().inbox.shut_down(Stop::Gracefully);
             let view = self.take_up(hold).await?;
             let waits = view.status == RunStatus::Paused && view.wait.is_none_or(|wait| wait.until.is_none());
             if view.status.is_terminal() {
-                return Ok(());
+                return Ok(false);
+            }
+            if waited && view.status == RunStatus::Pending {
+                return Ok(true);
             }
             if !waits {
                 if self.shared.spawn.is_some() && self.check_not_shut_down().is_ok() {
@@ -122,11 +144,11 @@ impl Engine {
                         Err(error) => return Err(error.into()),
                     }
                 }
-                return Ok(());
+                return Ok(false);
             }
             // The sender of a request that arrived meanwhile relied on this driver.
             let state = self.shared.fold(&run).await?;
-            let Some(again) = self.claim_if_asked(&run, &state).await? else { return Ok(()) };
+            let Some(again) = self.claim_if_asked(&run, &state).await? else { return Ok(false) };
             hold = again;
         }
     }

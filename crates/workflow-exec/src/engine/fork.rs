@@ -17,6 +17,7 @@ use crate::engine::Engine;
 use crate::engine::handle::RunHandle;
 use crate::engine::identity::identity;
 use crate::engine::migrate::obstacles;
+use crate::engine::slot::replaces;
 use crate::log::PAGE;
 
 impl Engine {
@@ -138,7 +139,11 @@ impl Engine {
                     self.shared.sinks.events(&id, &shown);
                 }
                 if let Some(hold) = hold {
+                    let behind = hold.behind().filter(|_| replaces(&state)).cloned();
                     hold.release().await?;
+                    if let Some(behind) = behind {
+                        self.cancel_holder(behind, false).await;
+                    }
                 }
             }
             Err(StoreError::Exists(_)) => return Err(EngineError::OtherInputs(id)),

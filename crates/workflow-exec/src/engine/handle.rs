@@ -218,7 +218,11 @@ impl RunHandle {
         }
         let number = shared.store.request(&self.run, request).await?;
         match shared.claim(&self.run).await {
-            Ok(hold) => self.engine.carry_out(hold).await?,
+            Ok(hold) => {
+                if self.engine.carry_out(hold).await? {
+                    return Ok(ControlOutcome::Recorded { number });
+                }
+            }
             // The driver that holds the run sees the request, at the latest after it has released the lease.
             Err(StoreError::Held { .. }) if shared.active.get(&self.run).is_none() => {
                 return Ok(ControlOutcome::Recorded { number });
@@ -291,7 +295,9 @@ impl RunHandle {
             if changed.is_none() {
                 match shared.claim(&self.run).await {
                     Ok(hold) => {
-                        self.engine.carry_out(hold).await?;
+                        if self.engine.carry_out(hold).await? {
+                            return Ok(ControlOutcome::Recorded { number });
+                        }
                         if let Some(outcome) = trail.read(shared, &self.run).await? {
                             return Ok(outcome);
                         }

@@ -18,6 +18,7 @@ mod identity;
 mod migrate;
 mod providers;
 mod runs;
+mod slot;
 mod start;
 mod waiting;
 mod work;

@@ -21,6 +21,7 @@ use workflow_core::view::RunView;
 use crate::engine::Engine;
 use crate::engine::handle::RunHandle;
 use crate::engine::identity::identity;
+use crate::engine::slot::replaces;
 use crate::log::first_state;
 use crate::panics;
 use crate::shared::Hold;
@@ -134,6 +135,11 @@ impl Engine {
                 if let Some(shown) = shown {
                     self.shared.sinks.events(&id, &shown);
                 }
+                if let Some(behind) = hold.as_ref().and_then(Hold::behind)
+                    && replaces(&state)
+                {
+                    self.cancel_holder(behind.clone(), false).await;
+                }
                 Ok((id, hold.map(|hold| (hold, plan, state))))
             }
             Err(StoreError::Exists(_)) if chosen => {
@@ -161,6 +167,7 @@ impl Engine {
             max_iters: start.max_iters,
             interactive: start.interactive,
             isolated,
+            slot: None,
             seed,
             by: start.by,
             signature: None,

@@ -77,6 +77,7 @@ impl Facts {
                 started_by: created.by.clone(),
                 stopped_by: None,
                 progress: None,
+                slot: created.slot.clone(),
             });
         }
         let Some(head) = &mut self.head else { return };

@@ -18,6 +18,7 @@ use super::lock::RunLock;
 use super::log::{self, Mark};
 use super::output::Output;
 use super::record::Record;
+use super::slots::HeldSlot;
 use crate::disk::{at, private};
 use crate::sync::lock;
 
@@ -35,6 +36,7 @@ pub(super) struct HeldRun {
     /// How many holders before this one died since the last event.
     deaths: u32,
     holder: String,
+    slot: Option<HeldSlot>,
     /// How many bytes of events are known to be durable.
     durable: AtomicU64,
     head: Mutex<RunHead>,
@@ -104,6 +106,7 @@ impl HeldRun {
             epoch: lock.epoch(),
             deaths: lock.deaths(),
             holder: lock.holder(),
+            slot: record.head.slot.as_ref().map(HeldSlot::new),
             durable: AtomicU64::new(mark.bytes),
             head: Mutex::new(record.head.clone()),
             log: Mutex::new(Log {
@@ -131,6 +134,11 @@ impl HeldRun {
         &self.holder
     }
 
+    /// The slot that the run needs.
+    pub(super) fn slot(&self) -> Option<&HeldSlot> {
+        self.slot.as_ref()
+    }
+
     pub(super) fn record(&self) -> RunRecord {
         let head = lock(&self.head).clone();
         RunRecord { run_id: self.run.clone(), head, holder: Some(self.holder.clone()) }
@@ -149,14 +157,7 @@ impl HeldRun {
         buffer: &mut Vec<u8>,
     ) -> Result<Vec<ControlRecord>, StoreError> {
         let mut log = lock(&self.log);
-        if let Some(reason) = &log.broken {
-            return Err(StoreError::Closed(reason.clone()));
-        }
-        if log.mark.events != expected {
-            let actual = log.mark.events;
-            return Err(StoreError::Conflict { run: self.run.clone(), expected, actual });
-        }
-        check_numbers(&self.run, expected, events)?;
+        self.check_log(&log, expected, events)?;
         if !events.is_empty() {
             let path = self.directory.join(EVENTS);
             log::encode(events, buffer).map_err(at(&path))?;
@@ -182,6 +183,22 @@ impl HeldRun {
             tracing::error!(run = %self.run, %error, "cannot read the control requests");
             Vec::new()
         }))
+    }
+
+    /// Checks whether these events could be appended.
+    pub(super) fn check(&self, expected: u64, events: &[Event]) -> Result<(), StoreError> {
+        self.check_log(&lock(&self.log), expected, events)
+    }
+
+    fn check_log(&self, log: &Log, expected: u64, events: &[Event]) -> Result<(), StoreError> {
+        if let Some(reason) = &log.broken {
+            return Err(StoreError::Closed(reason.clone()));
+        }
+        if log.mark.events != expected {
+            let actual = log.mark.events;
+            return Err(StoreError::Conflict { run: self.run.clone(), expected, actual });
+        }
+        check_numbers(&self.run, expected, events)
     }
 
     pub(super) fn append_output(

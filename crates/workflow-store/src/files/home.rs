@@ -13,8 +13,8 @@ use workflow_core::event::Event;
 use workflow_core::ids::RunId;
 use workflow_core::store::order::{check_numbers, page, run_not_found};
 use workflow_core::store::{
-    ControlRecord, ControlRequest, Lease, NewRun, NoticeClaim, NoticeId, OutputFilter, OutputWindow,
-    RunFilter, RunRecord, StoreError,
+    Control, ControlRecord, ControlRequest, Lease, NewRun, NoticeClaim, NoticeId, OutputFilter, OutputWindow,
+    RunFilter, RunHead, RunRecord, RunSlot, SlotMode, StoreError,
 };
 
 use super::bundles::Bundles;
@@ -23,6 +23,7 @@ use super::held::{EVENTS, HeldRun, no_event, state};
 use super::lock::{RunLock, Taken, holder, is_abandoned};
 use super::record::Record;
 use super::signal::Signal;
+use super::slots::{Line, Slots};
 use super::{controls, log, notices, output};
 use crate::disk::{
     UNFINISHED, at, create_dir, create_dir_all, fault, sync_dir, unfinished, writable_by_owner_alone,
@@ -37,6 +38,7 @@ pub(super) struct Home {
     runs: PathBuf,
     pub(super) bundles: Bundles,
     pub(super) signal: Signal,
+    slots: Slots,
     host: Option<String>,
     held: Mutex<HashMap<RunId, Arc<HeldRun>>>,
     /// The highest epoch that this store gave out. The epochs of a deleted run are deleted with it, so a new
@@ -55,6 +57,7 @@ impl Home {
         Ok(Self {
             signal: Signal::new(runs.join(".controls")),
             bundles: Bundles::new(bundles),
+            slots: Slots::new(home.join("slots")),
             runs,
             host: host_name(),
             held: Mutex::default(),
@@ -85,8 +88,9 @@ impl Home {
         held.ok_or_else(|| StoreError::Fenced(lease.run.clone()))
     }
 
-    fn hold(&self, run: &RunId, held: HeldRun) -> Lease {
-        let lease = Lease { run: run.clone(), epoch: held.epoch(), previous: 0, deaths: held.deaths() };
+    fn hold(&self, run: &RunId, held: HeldRun, behind: Option<RunId>) -> Lease {
+        let lease =
+            Lease { run: run.clone(), epoch: held.epoch(), previous: 0, deaths: held.deaths(), behind };
         self.highest.fetch_max(lease.epoch, Ordering::Relaxed);
         lock(&self.held).insert(run.clone(), Arc::new(held));
         lease
@@ -99,6 +103,7 @@ impl Home {
             return Err(self.in_the_way(&run.id, &directory));
         }
         self.bundles.store(&run.head.bundle, &run.bundle)?;
+        let place = run.head.slot.as_ref().map(|slot| self.take_place(&run.id, slot)).transpose()?;
         // A run becomes visible as a whole or not at all. Its lock is held from the start, which tells other
         // processes that its creator is alive.
         let unfinished = self.runs.join(unfinished(run.id.as_str()));
@@ -120,7 +125,34 @@ impl Home {
         };
         let held = prepare().inspect_err(|_| drop(fs::remove_dir_all(&unfinished)))?;
         sync_dir(&self.runs).map_err(at(&self.runs))?;
-        Ok(self.hold(&run.id, held))
+        let behind = place.and_then(|(_line, behind)| behind);
+        Ok(self.hold(&run.id, held, behind))
+    }
+
+    pub(super) fn append(
+        &self,
+        lease: &Lease,
+        expected: u64,
+        events: &[Event],
+        head: Option<&RunHead>,
+        buffer: &mut Vec<u8>,
+    ) -> Result<Vec<ControlRecord>, StoreError> {
+        let held = self.held(lease)?;
+        let Some(slot) = held.slot() else { return held.append(expected, events, head, buffer) };
+        let ends = head.is_some_and(|head| head.status.is_terminal());
+        let only_checks = events.is_empty() && head.is_none();
+        if !ends && !only_checks && !slot.is_had() {
+            if let Some(behind) = self.behind(&lease.run, &slot.slot)? {
+                held.check(expected, events)?;
+                return Err(StoreError::Queued { run: lease.run.clone(), behind });
+            }
+            slot.had();
+        }
+        let controls = held.append(expected, events, head, buffer)?;
+        if ends {
+            self.free_slot(&slot.slot);
+        }
+        Ok(controls)
     }
 
     /// Why a run cannot be created where a file or directory exists.
@@ -142,7 +174,11 @@ impl Home {
             writable_by_owner_alone(&entry.map_err(at(&directory))?.path())?;
         }
         let held = HeldRun::open(run, directory, lock)?;
-        Ok(self.hold(run, held))
+        let behind = match held.slot() {
+            Some(slot) => self.behind(run, &slot.slot).inspect_err(|_| drop(held.release()))?,
+            None => None,
+        };
+        Ok(self.hold(run, held, behind))
     }
 
     fn lock(&self, directory: &Path) -> io::Result<Taken> {
@@ -180,10 +216,14 @@ impl Home {
 
     pub(super) fn delete(&self, run: &RunId) -> Result<(), StoreError> {
         let (directory, lock) = self.take(run)?;
+        let slot = Record::load(run, &directory).and_then(|record| record.head.slot);
         let removed = self.runs.join(unfinished(run.as_str()));
         fs::rename(&directory, &removed).map_err(at(&directory))?;
         sync_dir(&self.runs).map_err(at(&self.runs))?;
         lock.release_deleted().map_err(at(&removed))?;
+        if let Some(slot) = slot {
+            self.free_slot(&slot);
+        }
         fs::remove_dir_all(&removed).map_err(at(&removed))
     }
 
@@ -297,6 +337,20 @@ impl Home {
         page(records, filter)
     }
 
+    /// The runs that can continue by themselves and that no process drives, the oldest first.
+    pub(super) fn claimable(&self, now: Timestamp) -> Result<Vec<RunId>, StoreError> {
+        let mut runs = self.list(&RunFilter::unfinished())?;
+        runs.retain(|run| run.holder.is_none() && run.head.goes_on(now));
+        let mut claimable = Vec::with_capacity(runs.len());
+        for run in runs.into_iter().rev() {
+            let behind = run.head.slot.as_ref().map(|slot| self.behind(&run.run_id, slot)).transpose()?;
+            if behind.flatten().is_none() {
+                claimable.push(run.run_id);
+            }
+        }
+        Ok(claimable)
+    }
+
     /// The list entry of a run. A damaged run must not hide the others, and is listed too if possible.
     /// Claiming or reading it reports the damage.
     fn listed(&self, run: &RunId, directory: &Path) -> Result<Option<RunRecord>, StoreError> {
@@ -315,7 +369,7 @@ impl Home {
 
     /// Removes temporary files whose creators died.
     pub(super) fn sweep(&self) {
-        for directory in [&self.runs, self.bundles.directory()] {
+        for directory in [&*self.runs, self.bundles.directory(), self.slots.directory()] {
             let Ok(entries) = fs::read_dir(directory) else { continue };
             for entry in entries.flatten() {
                 if entry.file_name().to_string_lossy().starts_with(UNFINISHED) && is_left_behind(&entry) {
@@ -325,6 +379,60 @@ impl Home {
                     tracing::info!(path = %path.display(), ?removed, "removed temporary files of a process that died");
                 }
             }
+        }
+    }
+}
+
+/// The operations of a home on slots.
+impl Home {
+    /// Puts a new run in line. Returns the line, which must live until the run exists, and the run that has the slot.
+    fn take_place(&self, run: &RunId, slot: &RunSlot) -> Result<(Line, Option<RunId>), StoreError> {
+        let mut line = self.slots.line(&slot.key, |run| self.head(run))?;
+        let holder = line.first().cloned();
+        if let Some(holder) = &holder {
+            match slot.mode {
+                SlotMode::Queue => {}
+                // If this process dies now, the other run is cancelled for a run that is never created.
+                SlotMode::Cancel => drop(self.request(holder, Control::Cancel.into())?),
+                SlotMode::Reject => {
+                    return Err(StoreError::Busy { key: slot.key.clone(), holder: holder.clone() });
+                }
+            }
+        }
+        line.add(run)?;
+        Ok((line, holder))
+    }
+
+    /// The run that has the slot, if `run` waits for it.
+    fn behind(&self, run: &RunId, slot: &RunSlot) -> Result<Option<RunId>, StoreError> {
+        let mut line = self.slots.line(&slot.key, |run| self.head(run))?;
+        if !line.contains(run) && self.head(run)?.is_some_and(|head| !head.status.is_terminal()) {
+            // The list was deleted.
+            line.add(run)?;
+        }
+        Ok(line.first().filter(|first| *first != run && line.contains(run)).cloned())
+    }
+
+    /// Removes a run that has ended or was deleted, and notifies the watchers of the run that has the slot now.
+    fn free_slot(&self, slot: &RunSlot) {
+        let line = self.slots.line(&slot.key, |run| self.head(run));
+        match line.and_then(|line| line.save().map(|()| line)) {
+            Ok(line) => {
+                if let Some(next) = line.first() {
+                    self.signal.send(next);
+                }
+            }
+            // The slot is free all the same.
+            Err(error) => tracing::warn!(%error, key = slot.key, "cannot update the list of a slot"),
+        }
+    }
+
+    /// The head of a run, if it exists. A damaged run without `run.json` cannot be driven, so it has no slot.
+    fn head(&self, run: &RunId) -> Result<Option<RunHead>, StoreError> {
+        match self.directory(run) {
+            Ok(directory) => Ok(self.listed(run, &directory)?.map(|record| record.head)),
+            Err(StoreError::NotFound(_)) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 }

@@ -13,6 +13,7 @@ mod notices;
 mod output;
 mod record;
 mod signal;
+mod slots;
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -48,6 +49,7 @@ const WRITERS: usize = 4;
 ///                   notices.jsonl   which of its events were told to whom
 ///                   lock            who drives it
 /// <home>/bundles/{hash}.json        what runs were started with
+/// <home>/slots/{hash}.json          which runs share a key, and in which order they came
 /// ```
 ///
 /// Files and directories are private to their owner. Other directories in `runs` are ignored. Bundles are
@@ -185,7 +187,7 @@ impl RunStore for FileStore {
         let (lease, events, head) = (lease.clone(), Arc::clone(events), head.cloned());
         let run = lease.run.clone();
         let append = move |home: &Home, buffer: &mut Vec<u8>| {
-            home.held(&lease)?.append(expected, &events, head.as_ref(), buffer)
+            home.append(&lease, expected, &events, head.as_ref(), buffer)
         };
         self.write(&run, append).await
     }
@@ -233,6 +235,29 @@ impl RunStore for FileStore {
             Ok(Lent::new(home, lease))
         };
         self.write(run, claim).await?.take()
+    }
+
+    async fn claim_next(&self, most: usize, now: Timestamp) -> Result<Vec<Lease>, StoreError> {
+        let mut leases = Vec::new();
+        for run in self.read(move |home| home.claimable(now)).await? {
+            if leases.len() >= most {
+                break;
+            }
+            match self.claim(&run).await {
+                Ok(lease) if lease.behind.is_none() => leases.push(lease),
+                Ok(lease) => self.release(lease).await?,
+                // Another process has claimed it.
+                Err(StoreError::Held { .. } | StoreError::NotFound(_)) => {}
+                Err(error) => {
+                    for lease in leases {
+                        // The first error is returned.
+                        let _ = self.release(lease).await;
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        Ok(leases)
     }
 
     async fn release(&self, lease: Lease) -> Result<(), StoreError> {

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use futures::channel::oneshot;
 use tokio::sync::Notify;
+use tokio::task::spawn_local;
 use tokio_postgres::types::Type;
 use workflow_core::event::Event;
 use workflow_core::ids::RunId;
@@ -97,6 +98,40 @@ impl Append {
     pub(super) fn run(&self) -> &RunId {
         &self.lease.run
     }
+
+    pub(super) fn lease(&self) -> &Lease {
+        &self.lease
+    }
+
+    pub(super) fn expected(&self) -> u64 {
+        self.expected
+    }
+
+    pub(super) fn bodies(&self) -> &[String] {
+        &self.bodies
+    }
+
+    pub(super) fn obeyed(&self) -> u64 {
+        self.obeyed
+    }
+
+    pub(super) fn head(&self) -> Option<&HeadRow> {
+        self.head.as_ref()
+    }
+
+    pub(super) fn misnumbered(&self) -> Option<StoreError> {
+        self.misnumbered.clone()
+    }
+
+    /// Whether the run has ended with it.
+    pub(super) fn ends(&self) -> bool {
+        self.head.as_ref().is_some_and(|head| head.ends)
+    }
+
+    /// Whether it only checks the lease.
+    fn only_checks(&self) -> bool {
+        self.bodies.is_empty() && self.head.is_none()
+    }
 }
 
 /// Waiting appends, at most one of each run.
@@ -137,7 +172,17 @@ impl AppendQueue {
 type Stored = HashMap<usize, Result<Vec<ControlRecord>, StoreError>>;
 
 impl Service {
-    pub(super) fn queue_append(&self, append: Append, turn: Turn) {
+    pub(super) fn queue_append(self: &Rc<Self>, append: Append, turn: Turn) {
+        let waits = self.leases.borrow().slot_of(&append.lease).map(|slot| slot.waits);
+        match waits {
+            Some(waits) if append.ends() || (waits && !append.only_checks()) => {
+                spawn_local(Rc::clone(self).append_with_slot(append, turn));
+            }
+            _ => self.push_append(append, turn),
+        }
+    }
+
+    pub(super) fn push_append(&self, append: Append, turn: Turn) {
         self.appends.waiting.borrow_mut().push_back((append, turn));
         self.appends.wake.notify_one();
     }
@@ -186,7 +231,7 @@ impl Service {
         }
     }
 
-    fn answer(&self, append: Append, result: Result<Vec<ControlRecord>, StoreError>, turn: Turn) {
+    pub(super) fn answer(&self, append: Append, result: Result<Vec<ControlRecord>, StoreError>, turn: Turn) {
         if let Ok(controls) = &result {
             self.leases.borrow_mut().give(&append.lease, controls.len());
         }
@@ -262,29 +307,33 @@ impl Service {
     }
 
     /// Why an append was not stored.
-    async fn why_not(&self, append: &Append) -> StoreError {
+    pub(super) async fn why_not(&self, append: &Append) -> StoreError {
+        // The caller could not act on a reason that no longer holds.
+        let over =
+            || self.database.fault("an append was refused for a reason that no longer holds: try again");
+        match self.refusal(append).await {
+            Ok(reason) => reason.unwrap_or_else(over),
+            Err(error) => error,
+        }
+    }
+
+    /// The reason for which an append would be refused now.
+    pub(super) async fn refusal(&self, append: &Append) -> Result<Option<StoreError>, StoreError> {
         let (run, epoch) = (append.run(), append.lease.epoch);
         if self.leases.borrow().given(&append.lease).is_none() {
-            return StoreError::Fenced(run.clone());
+            return Ok(Some(StoreError::Fenced(run.clone())));
         }
-        let found = match self.look(run).await {
-            Ok(found) => found,
-            Err(error) => return error,
+        let found = self.look(run).await?;
+        let Some(found_run) = found.run.filter(|run| found.alive && run.held_by(self.worker.get(), epoch))
+        else {
+            return Ok(Some(StoreError::Fenced(run.clone())));
         };
-        match found.run {
-            Some(found_run) if found.alive && found_run.held_by(self.worker.get(), epoch) => {
-                let actual = unsigned(found_run.last_event);
-                if actual != append.expected {
-                    return StoreError::Conflict { run: run.clone(), expected: append.expected, actual };
-                }
-                // The caller could not act on a reason that no longer holds.
-                let over = || {
-                    self.database.fault("an append was refused for a reason that no longer holds: try again")
-                };
-                append.misnumbered.clone().unwrap_or_else(over)
-            }
-            _ => StoreError::Fenced(run.clone()),
+        let actual = unsigned(found_run.last_event);
+        if actual != append.expected {
+            let expected = append.expected;
+            return Ok(Some(StoreError::Conflict { run: run.clone(), expected, actual }));
         }
+        Ok(append.misnumbered.clone())
     }
 }
 

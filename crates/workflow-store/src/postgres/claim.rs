@@ -8,7 +8,7 @@ use uuid::Uuid;
 use workflow_core::bundle::{Bundle, BundleHash};
 use workflow_core::ids::{RunId, WorkflowId};
 use workflow_core::store::order::{check_numbers, control_of, run_not_found};
-use workflow_core::store::{Lease, NewRun, StoreError};
+use workflow_core::store::{Lease, NewRun, RunSlot, StoreError};
 
 use super::database::{Fault, Query};
 use super::row::{HeadRow, nanoseconds, run_id, signed, text};
@@ -33,6 +33,7 @@ macro_rules! alive {
         )
     };
 }
+pub(super) use alive;
 
 const CREATE: Query = Query::new(
     alive!(
@@ -80,7 +81,8 @@ const CLAIM: Query = Query::new(
                  SELECT FROM @.worker w WHERE w.worker_id = free.owner AND w.worker_id <> $1 \
                      AND w.expires_at > '-infinity') THEN 1 ELSE 0 END \
          FROM free WHERE r.key = free.key AND r.epoch = free.epoch \
-         RETURNING r.epoch, r.obeyed, free.epoch, r.deaths"
+         RETURNING r.epoch, r.obeyed, free.epoch, r.deaths, r.slot, \
+             CASE WHEN r.slot IS NOT NULL THEN (SELECT s.runs[1] FROM @.slot s WHERE s.name = r.slot) END"
     ),
     &[Type::UUID, Type::FLOAT8, Type::TEXT, Type::BOOL],
 );
@@ -107,8 +109,9 @@ const CLAIM_NEXT: Query = Query::new(
                      + coalesce((SELECT died FROM dead WHERE worker_id = free.owner), 0) \
              FROM (SELECT key, epoch, owner FROM unowned UNION ALL SELECT key, epoch, owner FROM orphaned) free \
              WHERE r.key = free.key \
-             RETURNING r.run_id, r.epoch, r.obeyed, free.epoch AS previous, r.deaths) \
-         SELECT EXISTS (SELECT FROM me), taken.run_id, taken.epoch, taken.obeyed, taken.previous, taken.deaths \
+             RETURNING r.run_id, r.epoch, r.obeyed, free.epoch AS previous, r.deaths, r.slot) \
+         SELECT EXISTS (SELECT FROM me), taken.run_id, taken.epoch, taken.obeyed, taken.previous, taken.deaths, \
+             taken.slot \
          FROM (SELECT) one LEFT JOIN taken ON true"
     ),
     &[Type::UUID, Type::FLOAT8, Type::INT8, Type::INT8],
@@ -116,7 +119,7 @@ const CLAIM_NEXT: Query = Query::new(
 
 const LOOK: Query = Query::new(
     "SELECT EXISTS (SELECT FROM @.worker WHERE worker_id = $1 AND expires_at > @.clock()), \
-         r.epoch, r.last_event, r.owner, w.name \
+         r.epoch, r.last_event, r.owner, w.name, r.slot \
      FROM (SELECT) one LEFT JOIN @.run r ON r.run_id = $2 \
      LEFT JOIN @.worker w ON w.worker_id = r.owner AND w.expires_at > @.clock()",
     &[Type::UUID, Type::TEXT],
@@ -124,15 +127,16 @@ const LOOK: Query = Query::new(
 
 /// A new run, encoded for the database.
 pub(super) struct Create {
-    run: RunId,
-    workflow: WorkflowId,
-    created: i64,
-    head: HeadRow,
+    pub(super) run: RunId,
+    pub(super) workflow: WorkflowId,
+    pub(super) created: i64,
+    pub(super) head: HeadRow,
     bundle: Arc<Bundle>,
-    hash: BundleHash,
-    obeyed: i64,
-    bodies: Vec<String>,
-    place: String,
+    pub(super) hash: BundleHash,
+    pub(super) obeyed: i64,
+    pub(super) bodies: Vec<String>,
+    pub(super) place: String,
+    slot: Option<Arc<RunSlot>>,
 }
 
 impl Create {
@@ -149,6 +153,7 @@ impl Create {
             run: run.id,
             bodies,
             place: place.to_owned(),
+            slot: run.head.slot,
         })
     }
 
@@ -177,6 +182,8 @@ pub(super) struct FoundRun {
     owner: Option<Uuid>,
     /// The living holder.
     pub(super) holder: Option<String>,
+    /// The slot that it has or waits for.
+    pub(super) slot: Option<String>,
 }
 
 impl FoundRun {
@@ -194,13 +201,22 @@ impl Service {
             last_event: row.get(2),
             owner: row.get(3),
             holder: row.get(4),
+            slot: row.get(5),
         });
         Ok(Found { alive: row.get(0), run: found })
     }
 
-    pub(super) async fn create(&self, create: Create) -> Result<Lease, StoreError> {
+    /// The bundle of a new run, unless the database has it.
+    pub(super) fn bundle_of(&self, create: &Create) -> Result<Option<String>, StoreError> {
         let known = self.bundles.borrow().contains(&create.hash);
-        let bundle = if known { None } else { Some(create.bundle()?) };
+        if known { Ok(None) } else { create.bundle().map(Some) }
+    }
+
+    pub(super) async fn create(&self, create: Create) -> Result<Lease, StoreError> {
+        if let Some(slot) = create.slot.clone() {
+            return self.create_with_slot(create, &slot.key, slot.mode).await;
+        }
+        let bundle = self.bundle_of(&create)?;
         for _ in 0..TRIES {
             let rows = self
                 .database
@@ -227,7 +243,7 @@ impl Service {
                 .map_err(|fault| self.in_doubt(fault))?;
             if let Some(row) = rows.first() {
                 self.bundles.borrow_mut().insert(create.hash.clone());
-                return Ok(self.leases.borrow_mut().add(create.run, (row.get(0), 0), create.obeyed, 0));
+                return Ok(self.leases.borrow_mut().add(create.run, (row.get(0), 0), create.obeyed, 0, None));
             }
             let found = self.look(&create.run).await?;
             if found.run.is_some() {
@@ -252,7 +268,10 @@ impl Service {
                 .map_err(|fault| self.in_doubt(fault))?;
             if let Some(row) = rows.first() {
                 let (epochs, obeyed, deaths) = ((row.get(0), row.get(2)), row.get(1), row.get(3));
-                return Ok(self.leases.borrow_mut().add(run.clone(), epochs, obeyed, deaths));
+                let slot = row.get::<_, Option<String>>(4);
+                let first = row.get::<_, Option<&str>>(5).map(run_id).transpose()?;
+                let slot = slot.map(|slot| (slot, first));
+                return Ok(self.leases.borrow_mut().add(run.clone(), epochs, obeyed, deaths, slot));
             }
             let found = self.look(run).await?;
             if !found.alive {
@@ -288,7 +307,9 @@ impl Service {
             let taken = rows.iter().filter_map(|row| {
                 let run: Option<String> = row.get(1);
                 let run = run_id(&run?);
-                Some(run.map(|run| leases.add(run, (row.get(2), row.get(4)), row.get(3), row.get(5))))
+                // One that waits for its slot is not claimed here.
+                let slot = row.get::<_, Option<String>>(6).map(|slot| (slot, None));
+                Some(run.map(|run| leases.add(run, (row.get(2), row.get(4)), row.get(3), row.get(5), slot)))
             });
             return taken.collect();
         }
@@ -296,7 +317,7 @@ impl Service {
     }
 
     /// Records that the database may have given out a lease whose response was lost.
-    fn in_doubt(&self, fault: Fault) -> StoreError {
+    pub(super) fn in_doubt(&self, fault: Fault) -> StoreError {
         if !fault.refused {
             self.leases.borrow_mut().unsettled = true;
         }

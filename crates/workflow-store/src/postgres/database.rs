@@ -107,6 +107,34 @@ impl Database {
         self.run(&self.general, query, params).await
     }
 
+    /// Executes `lock` and then `query`, which sees everything that was committed before the lock was granted. If `query`
+    /// returns no row, nothing is changed.
+    pub(super) async fn change_in_turn(
+        &self,
+        lock: (&Query, Params<'_>),
+        query: (&Query, Params<'_>),
+    ) -> Result<Vec<Row>, Fault> {
+        let connection = self.general.get().await.map_err(|error| lost(self.pool_error(error)))?;
+        let rows = async {
+            self.in_time(&connection, connection.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED"))
+                .await?;
+            self.run_on(&connection, lock.0, lock.1).await?;
+            self.run_on(&connection, query.0, query.1).await
+        };
+        let result = match rows.await {
+            Ok(rows) => {
+                let end = if rows.is_empty() { "ROLLBACK" } else { "COMMIT" };
+                self.in_time(&connection, connection.batch_execute(end)).await.map(|()| rows)
+            }
+            Err(fault) => Err(fault),
+        };
+        if result.is_err() {
+            // Closing the connection rolls the transaction back.
+            drop(Object::take(connection));
+        }
+        result
+    }
+
     /// The same on a connection reserved for writes.
     pub(super) async fn write(&self, query: &Query, params: Params<'_>) -> Result<Vec<Row>, Fault> {
         self.run(&self.writers, query, params).await

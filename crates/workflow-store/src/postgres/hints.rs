@@ -38,8 +38,8 @@ const POLL: Query = Query::new(
          ARRAY(SELECT run_id FROM @.run \
              WHERE owner = $1 AND owner IS NOT NULL AND cardinality(controls) > obeyed), \
          ARRAY(SELECT run_id FROM @.run WHERE owner IS NULL AND status IN ('pending', 'running') \
-             ORDER BY key LIMIT $2), \
-         ARRAY(SELECT run_id FROM @.run WHERE status IN ('pending', 'running') \
+             AND wakes IS NOT NULL ORDER BY key LIMIT $2), \
+         ARRAY(SELECT run_id FROM @.run WHERE status IN ('pending', 'running') AND wakes IS NOT NULL \
              AND owner IN (SELECT worker_id FROM @.worker WHERE expires_at <= @.clock()) LIMIT $2)",
     &[Type::UUID, Type::INT8],
 );

@@ -54,6 +54,8 @@ const SETTLE: Query = Query::new(
 #[derive(Default)]
 pub(super) struct Leases {
     runs: HashMap<RunId, Held>,
+    /// The slots of those that have one or wait for one.
+    slots: HashMap<RunId, HeldSlot>,
     /// Whether the database may have stored a lease of which the store was not told.
     pub(super) unsettled: bool,
 }
@@ -64,6 +66,13 @@ struct Held {
     given: u64,
 }
 
+/// The slot of a run that this store holds.
+pub(super) struct HeldSlot {
+    pub(super) name: String,
+    /// Whether another run has it, as far as this store knows.
+    pub(super) waits: bool,
+}
+
 impl Leases {
     pub(super) fn add(
         &mut self,
@@ -71,11 +80,47 @@ impl Leases {
         (epoch, previous): (i64, i64),
         obeyed: i64,
         deaths: i32,
+        slot: Option<(String, Option<RunId>)>,
     ) -> Lease {
+        let (name, first) = slot.map_or((None, None), |(name, first)| (Some(name), first));
+        let behind = first.filter(|first| *first != run);
+        match name {
+            Some(name) => {
+                self.slots.insert(run.clone(), HeldSlot { name, waits: behind.is_some() });
+            }
+            None => self.lose_slot(&run),
+        }
         let (epoch, previous) = (unsigned(epoch), unsigned(previous));
         let deaths = u32::try_from(deaths).unwrap_or(0);
         self.runs.insert(run.clone(), Held { epoch, given: unsigned(obeyed) });
-        Lease { run, epoch, previous, deaths }
+        Lease { run, epoch, previous, deaths, behind }
+    }
+
+    /// The slot of a run, if the lease is held.
+    pub(super) fn slot_of(&self, lease: &Lease) -> Option<&HeldSlot> {
+        if self.slots.is_empty() {
+            return None;
+        }
+        self.given(lease).and_then(|_| self.slots.get(&lease.run))
+    }
+
+    pub(super) fn got_slot(&mut self, run: &RunId) {
+        if let Some(slot) = self.slots.get_mut(run) {
+            slot.waits = false;
+        }
+    }
+
+    /// Records that a run does not need a slot any more.
+    pub(super) fn lose_slot(&mut self, run: &RunId) {
+        if !self.slots.is_empty() {
+            self.slots.remove(run);
+        }
+    }
+
+    /// Forgets all leases.
+    fn clear(&mut self) {
+        self.runs.clear();
+        self.slots.clear();
     }
 
     pub(super) fn holds(&self, run: &RunId) -> bool {
@@ -101,6 +146,7 @@ impl Leases {
         match self.runs.entry(lease.run.clone()) {
             Entry::Occupied(held) if held.get().epoch == lease.epoch => {
                 held.remove();
+                self.lose_slot(&lease.run);
                 true
             }
             _ => false,
@@ -210,7 +256,7 @@ impl Service {
 
     /// All leases of this store have expired: continues as a new worker.
     async fn expire(&self) {
-        self.leases.borrow_mut().runs.clear();
+        self.leases.borrow_mut().clear();
         let _one = self.registering.lock().await;
         // Runs that were claimed after the expiry are free now, not only when this worker's time is over.
         if let Err(fault) = self.database.write(&LEAVE, &[&self.worker.get()]).await {
@@ -232,7 +278,7 @@ impl Service {
             return Ok(());
         }
         if !self.leases.borrow().is_empty() {
-            self.leases.borrow_mut().runs.clear();
+            self.leases.borrow_mut().clear();
             self.lapsed.set(true);
         }
         // The store did not die, so the next claims of its runs must not count a death.

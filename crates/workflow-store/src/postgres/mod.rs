@@ -21,6 +21,7 @@ mod retain;
 mod row;
 mod schema;
 mod service;
+mod slots;
 mod thread;
 mod window;
 

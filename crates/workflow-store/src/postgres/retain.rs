@@ -33,7 +33,7 @@ macro_rules! delete {
 /// See [`claim`](super::claim) for the epoch.
 const DELETE: Query = Query::new(
     delete!(
-        "SELECT r.key FROM @.run r, time WHERE r.run_id = $1 AND (r.owner IS NULL OR (r.owner = $2 AND $3) \
+        "SELECT r.key FROM @.run r, time WHERE r.run_id = $1 AND r.slot IS NULL AND (r.owner IS NULL OR (r.owner = $2 AND $3) \
              OR NOT EXISTS (SELECT FROM @.worker w WHERE w.worker_id = r.owner AND w.expires_at > time.now)) \
              AND r.epoch = (SELECT s.epoch FROM @.run s WHERE s.key = r.key) \
          FOR UPDATE OF r"
@@ -61,6 +61,11 @@ impl Service {
         }
         match self.look(run).await?.run {
             None => Err(run_not_found(run)),
+            Some(FoundRun { slot: Some(slot), holder: None, .. })
+                if self.delete_with_slot(run, &slot, again).await? =>
+            {
+                Ok(())
+            }
             Some(FoundRun { holder, .. }) => {
                 let holder = holder.unwrap_or_else(|| "a process that has released it since".to_owned());
                 Err(StoreError::Held { run: run.clone(), holder })

@@ -15,13 +15,16 @@ pub(super) struct HeadRow {
     pub(super) status: String,
     pub(super) ended: Option<i64>,
     pub(super) wakes: Option<i64>,
+    /// Whether the run has ended.
+    pub(super) ends: bool,
 }
 
 impl HeadRow {
     pub(super) fn new(head: &RunHead, place: &str) -> Result<Self, StoreError> {
         let ended = head.completed_at.filter(|_| head.status.is_terminal()).map(nanoseconds);
         let wakes = head.goes_on_from().map(nanoseconds);
-        Ok(Self { text: text(head, place)?, status: head.status.to_string(), ended, wakes })
+        let ends = head.status.is_terminal();
+        Ok(Self { text: text(head, place)?, status: head.status.to_string(), ended, wakes, ends })
     }
 }
 
@@ -38,6 +41,11 @@ pub(super) fn unsigned(number: i64) -> u64 {
 pub(super) fn nanoseconds(time: Timestamp) -> i64 {
     let all = time.as_nanosecond();
     i64::try_from(all).unwrap_or(if all < 0 { i64::MIN } else { i64::MAX })
+}
+
+/// The time from which a run that may continue at once continues.
+pub(super) fn nanoseconds_of_the_past() -> i64 {
+    nanoseconds(Timestamp::MIN)
 }
 
 /// The time of a stored number. Every `i64` is within the range.

@@ -6,8 +6,12 @@ use workflow_core::store::StoreError;
 use super::database::{Database, Query};
 
 /// What each version changes. Committed migrations never change.
-const MIGRATIONS: [&str; 3] =
-    [include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
+const MIGRATIONS: [&str; 4] = [
+    include_str!("schema/1.sql"),
+    include_str!("schema/2.sql"),
+    include_str!("schema/3.sql"),
+    include_str!("schema/4.sql"),
+];
 
 /// Whether the table of versions exists, and the server's settings for encoding and commits.
 const LOOK: Query = Query::new(

@@ -10,7 +10,8 @@ use super::column::{nanoseconds, signed, text};
 use super::controls::controls;
 use super::fault::{Outcome, unwritable};
 use super::lines::{Row, rows};
-use super::writing::{Held, Writing};
+use super::slots;
+use super::writing::{Held, SlotPlace, Writing};
 
 /// A new row of events starts after this many bytes.
 const ROW: usize = 64 << 10;
@@ -40,6 +41,8 @@ pub(super) struct Head {
     pub(super) completed_at: Option<i64>,
     /// The time at which the run can continue by itself.
     pub(super) wakes: Option<i64>,
+    /// Whether the run has ended.
+    ended: bool,
 }
 
 impl Head {
@@ -49,6 +52,7 @@ impl Head {
             status: head.status.as_str(),
             completed_at: head.completed_at.map(nanoseconds),
             wakes: head.goes_on_from().map(nanoseconds),
+            ended: head.status.is_terminal(),
         })
     }
 }
@@ -105,6 +109,18 @@ impl Append {
             return Err(StoreError::Conflict { run: run.clone(), expected, actual }.into());
         }
         self.events.check()?;
+        let ends = self.head.as_ref().is_some_and(|head| head.ended);
+        let only_checks = self.events.count == 0 && self.head.is_none();
+        if held.slot == SlotPlace::Queued && !only_checks && !ends {
+            let behind = slots::behind_of(writing, held.key)?;
+            let run = run.clone();
+            return Err(behind
+                .map_or_else(
+                    || StoreError::Fenced(run.clone()),
+                    |behind| StoreError::Queued { run: run.clone(), behind },
+                )
+                .into());
+        }
         let count = self.events.write(writing, held.key)?;
         if let Some(head) = &self.head {
             let sql = "UPDATE run SET head = ?2, status = ?3, completed_at = ?4, wakes = ?5 WHERE key = ?1";
@@ -119,7 +135,12 @@ impl Append {
         } else {
             Vec::new()
         };
-        writing.keep(run, Held { last: held.last + count, given: held.asked, ..held });
+        let mut held = Held { last: held.last + count, given: held.asked, ..held };
+        if ends && held.slot != SlotPlace::None {
+            slots::free(writing, held.key)?;
+            held.slot = SlotPlace::None;
+        }
+        writing.keep(run, held);
         Ok(new)
     }
 }

@@ -18,8 +18,12 @@ use crate::disk::{
 const APPLICATION: i32 = 0x776b_666c;
 
 /// The migrations from each format to the next: forward only.
-const FORMATS: [&str; 3] =
-    [include_str!("schema.sql"), include_str!("schema_2.sql"), include_str!("schema_3.sql")];
+const FORMATS: [&str; 4] = [
+    include_str!("schema.sql"),
+    include_str!("schema_2.sql"),
+    include_str!("schema_3.sql"),
+    include_str!("schema_4.sql"),
+];
 
 /// How many statements of a connection stay prepared: more than there are.
 const STATEMENTS: usize = 64;

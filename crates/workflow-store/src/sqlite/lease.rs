@@ -9,12 +9,13 @@ use workflow_core::store::{Lease, StoreError};
 use super::column::{nanoseconds, signed, unsigned};
 use super::fault::Outcome;
 use super::holder::is_claimable;
-use super::writing::{Held, Writing};
+use super::slots;
+use super::writing::{Held, SlotPlace, Writing};
 
 /// Gives out the lease of a run that no living process holds, unless the caller is gone.
 pub(super) fn claim(writing: &mut Writing, run: &RunId, wanted: bool) -> Outcome<Vec<Lease>> {
     settle(writing)?;
-    let key = free(writing, run)?;
+    let (key, _) = free(writing, run)?;
     if !wanted {
         return Ok(Vec::new());
     }
@@ -61,29 +62,34 @@ pub(super) fn claim_next(
     Ok(leases)
 }
 
-/// The key of a run that no living process holds.
-pub(super) fn free(writing: &mut Writing, run: &RunId) -> Outcome<i64> {
+/// The key of a run that no living process holds, and what it has to do with a slot.
+pub(super) fn free(writing: &mut Writing, run: &RunId) -> Outcome<(i64, SlotPlace)> {
     if writing.registration.is_some() && writing.good_registration().is_none() {
         // The leases that it had are no longer its own.
         writing.register()?;
     }
-    let sql = "SELECT key, holder FROM run WHERE id = ?1";
-    let row = writing.statement(sql)?.query_row([run.as_str()], |row| Ok((row.get(0)?, row.get(1)?)));
-    let (key, holder): (i64, Option<i64>) = row.optional()?.ok_or_else(|| run_not_found(run))?;
+    let sql = "SELECT key, holder, (SELECT held FROM slot WHERE run = key) FROM run WHERE id = ?1";
+    let row = writing
+        .statement(sql)?
+        .query_row([run.as_str()], |row| Ok((row.get(0)?, row.get(1)?, SlotPlace::of(row.get(2)?))));
+    let (key, holder, slot): (i64, Option<i64>, SlotPlace) =
+        row.optional()?.ok_or_else(|| run_not_found(run))?;
     if let Some(holder) = holder {
         if let Some(holder) = writing.living(holder)? {
             return Err(StoreError::Held { run: run.clone(), holder }.into());
         }
         writing.bury()?;
     }
-    Ok(key)
+    Ok((key, slot))
 }
 
 fn lend(writing: &mut Writing, run: &RunId, key: i64, holder: i64, epoch: u64) -> rusqlite::Result<Lease> {
-    let sql = "SELECT epoch, (SELECT max(number) FROM control WHERE run = key) FROM run WHERE key = ?1";
-    let (previous, asked) = writing
-        .statement(sql)?
-        .query_row([key], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?)))?;
+    let sql = "SELECT epoch, (SELECT max(number) FROM control WHERE run = key), (SELECT held FROM slot WHERE run = key)
+        FROM run WHERE key = ?1";
+    let (previous, asked, slot) = writing.statement(sql)?.query_row([key], |row| {
+        Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?, SlotPlace::of(row.get(2)?)))
+    })?;
+    let behind = if slot == SlotPlace::Queued { slots::behind_of(writing, key)? } else { None };
     let sql = "UPDATE run SET holder = ?2, epoch = ?3 WHERE key = ?1
         RETURNING obeyed, (SELECT max(number) FROM event WHERE run = key), deaths, died_at";
     let row = writing.statement(sql)?.query_row((key, holder, signed(epoch)), |row| {
@@ -103,10 +109,11 @@ fn lend(writing: &mut Writing, run: &RunId, key: i64, holder: i64, epoch: u64) -
         asked: asked.map_or(0, unsigned),
         given: unsigned(obeyed),
         output: None,
+        slot,
         generation: writing.generation(),
     };
     writing.keep(run, held);
-    Ok(Lease { run: run.clone(), epoch, previous: unsigned(previous), deaths })
+    Ok(Lease { run: run.clone(), epoch, previous: unsigned(previous), deaths, behind })
 }
 
 /// Renews the leases of this store, or fails if they have expired.

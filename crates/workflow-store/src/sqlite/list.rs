@@ -124,6 +124,7 @@ impl Reading<'_> {
             started_by: None,
             stopped_by: None,
             progress: None,
+            slot: None,
         })
     }
 

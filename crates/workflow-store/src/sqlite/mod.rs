@@ -21,6 +21,7 @@ mod read;
 mod readers;
 mod registration;
 mod runs;
+mod slots;
 mod watch;
 mod writer;
 mod writing;

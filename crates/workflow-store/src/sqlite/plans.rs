@@ -118,6 +118,7 @@ fn write_everything(writing: &mut Writing, run: &RunId) -> BundleHash {
         started_by: None,
         stopped_by: None,
         progress: None,
+        slot: None,
     };
     let event = |seq, body| Event { seq, at, body };
     let new =

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use rusqlite::OptionalExtension as _;
 use workflow_core::bundle::{Bundle, BundleHash};
 use workflow_core::ids::RunId;
-use workflow_core::store::{Lease, NewRun, StoreError};
+use workflow_core::store::{Lease, NewRun, RunSlot, StoreError};
 
 use super::append::{Events, Head};
 use super::column::key;
 use super::column::{nanoseconds, signed};
 use super::fault::{Outcome, unwritable};
 use super::lease;
-use super::writing::{Held, Writing};
+use super::slots;
+use super::writing::{Held, SlotPlace, Writing};
 
 /// An encoded new run.
 pub(super) struct Creation {
@@ -22,6 +23,7 @@ pub(super) struct Creation {
     created_at: i64,
     hash: BundleHash,
     bundle: Arc<Bundle>,
+    slot: Option<Arc<RunSlot>>,
     events: Events,
     head: Head,
 }
@@ -35,6 +37,7 @@ impl Creation {
             workflow: run.head.workflow_id.as_str().into(),
             created_at: nanoseconds(run.head.created_at),
             hash: run.head.bundle,
+            slot: run.head.slot,
             bundle: run.bundle,
         })
     }
@@ -45,6 +48,10 @@ impl Creation {
         if key(&writing.connection, &self.id)?.is_some() {
             return Err(StoreError::Exists(self.id.clone()).into());
         }
+        let behind = match &self.slot {
+            Some(slot) => slots::behind(writing, slot)?,
+            None => None,
+        };
         let bundle = self.bundle(writing)?;
         let holder = if wanted { Some(writing.register()?) } else { None };
         let epoch = writing.epochs(1)?;
@@ -60,7 +67,7 @@ impl Creation {
                 self.head.status,
                 self.created_at,
                 self.head.completed_at,
-                self.head.wakes,
+                self.head.wakes.filter(|_| behind.is_none()),
                 bundle,
                 &self.head.text,
                 signed(obeyed),
@@ -69,6 +76,9 @@ impl Creation {
             ),
         )?;
         let key = writing.connection.last_insert_rowid();
+        if let Some(slot) = &self.slot {
+            slots::add(writing, key, slot, behind.as_ref())?;
+        }
         let last = self.events.write(writing, key)?;
         if holder.is_none() {
             writing.after.claimable = true;
@@ -76,9 +86,10 @@ impl Creation {
             return Ok(Vec::new());
         }
         let generation = writing.generation();
-        let held = Held { key, epoch, last, asked: 0, given: obeyed, output: None, generation };
+        let slot = SlotPlace::of(self.slot.as_ref().map(|_| i64::from(behind.is_none())));
+        let held = Held { key, epoch, last, asked: 0, given: obeyed, output: None, slot, generation };
         writing.keep(&self.id, held);
-        Ok(vec![Lease { run: self.id.clone(), epoch, previous: 0, deaths: 0 }])
+        Ok(vec![Lease { run: self.id.clone(), epoch, previous: 0, deaths: 0, behind }])
     }
 
     /// The key of the bundle, which is stored if it is not there yet.
@@ -102,7 +113,10 @@ impl Creation {
 
 /// Deletes a run that no living process holds.
 pub(super) fn delete(writing: &mut Writing, run: &RunId) -> Outcome<()> {
-    let key = lease::free(writing, run)?;
+    let (key, slot) = lease::free(writing, run)?;
+    if slot != SlotPlace::None {
+        slots::free(writing, key)?;
+    }
     remove(writing, key)?;
     Ok(())
 }

@@ -44,6 +44,28 @@ pub(super) struct Writing {
     pub(super) after: After,
 }
 
+/// What a run has to do with a slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SlotPlace {
+    /// It needs none, or has ended.
+    None,
+    /// It has the slot.
+    Held,
+    /// It waits for the slot.
+    Queued,
+}
+
+impl SlotPlace {
+    /// By the column `held` of its row.
+    pub(super) fn of(held: Option<i64>) -> Self {
+        match held {
+            None => Self::None,
+            Some(0) => Self::Queued,
+            Some(_) => Self::Held,
+        }
+    }
+}
+
 /// The cached state of a run that this store drives.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Held {
@@ -56,6 +78,8 @@ pub(super) struct Held {
     pub(super) given: u64,
     /// The number of its last output entry, and the size of all; `None` until there is one.
     pub(super) output: Option<(u64, u64)>,
+    /// What it has to do with a slot.
+    pub(super) slot: SlotPlace,
     /// The generation at which its lease was last checked.
     pub(super) generation: u64,
 }
@@ -143,7 +167,6 @@ impl Writing {
     }
 
     /// Invalidates the cache, as if another process had written.
-    #[cfg(test)]
     pub(super) fn look_again(&mut self) {
         self.generation += 1;
     }
@@ -163,12 +186,18 @@ impl Writing {
         let mut held = known.ok_or_else(fenced)?;
         let registration = self.good_registration().ok_or_else(fenced)?;
         if held.generation != self.generation {
-            let sql = "SELECT epoch, holder, (SELECT max(number) FROM control WHERE run = key)
+            let sql = "SELECT epoch, holder, (SELECT max(number) FROM control WHERE run = key),
+                    (SELECT held FROM slot WHERE run = key)
                 FROM run WHERE key = ?1";
             let row = self.statement(sql)?.query_row([held.key], |row| {
-                Ok((row.get::<_, i64>(0)?, row.get::<_, Option<i64>>(1)?, row.get::<_, Option<i64>>(2)?))
+                Ok((
+                    row.get::<_, i64>(0)?,
+                    row.get::<_, Option<i64>>(1)?,
+                    row.get::<_, Option<i64>>(2)?,
+                    SlotPlace::of(row.get(3)?),
+                ))
             });
-            let Some((epoch, holder, asked)) = row.optional()? else {
+            let Some((epoch, holder, asked, slot)) = row.optional()? else {
                 self.forget(&lease.run);
                 return Err(fenced().into());
             };
@@ -177,6 +206,7 @@ impl Writing {
                 return Err(fenced().into());
             }
             held.asked = asked.map_or(0, unsigned);
+            held.slot = slot;
             held.generation = self.generation;
             self.keep(&lease.run, held);
         }

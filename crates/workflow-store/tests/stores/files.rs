@@ -40,7 +40,12 @@ impl Fixture for Home {
     }
 }
 
-workflow_testkit::store_suite!(Home(tempfile::tempdir().unwrap()); durable, processes, damage);
+workflow_testkit::store_suite!(Home(tempfile::tempdir().unwrap()); durable, processes, damage, slots);
+
+#[test]
+fn of_the_runs_that_many_stores_create_one_at_a_time_has_the_slot() {
+    crate::slots::one_at_a_time(&Home(tempfile::tempdir().unwrap()));
+}
 
 #[test]
 fn a_run_is_a_directory_that_a_person_can_read() {

@@ -14,5 +14,6 @@ mod model;
 mod postgres;
 #[cfg(feature = "files")]
 mod processes;
+mod slots;
 #[cfg(feature = "sqlite")]
 mod sqlite;

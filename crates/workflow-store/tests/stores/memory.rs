@@ -37,7 +37,12 @@ impl Fixture for Memory {
     }
 }
 
-workflow_testkit::store_suite!(Memory::new(); durable, processes, leases, hints);
+workflow_testkit::store_suite!(Memory::new(); durable, processes, leases, hints, slots);
+
+#[test]
+fn of_the_runs_that_many_stores_create_one_at_a_time_has_the_slot() {
+    crate::slots::one_at_a_time(&Memory::new());
+}
 
 mod without_leases {
     use workflow_testkit::store::Fixture;
@@ -53,7 +58,7 @@ mod without_leases {
         }
     }
 
-    workflow_testkit::store_suite!(Alone; hints);
+    workflow_testkit::store_suite!(Alone; hints, slots);
 }
 
 #[test]

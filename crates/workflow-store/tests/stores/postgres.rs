@@ -151,11 +151,16 @@ impl Fixture for Schema {
     }
 }
 
-workflow_testkit::store_suite!(Schema::new(false); durable, processes, leases, hints, damage);
+workflow_testkit::store_suite!(Schema::new(false); durable, processes, leases, hints, damage, slots);
+
+#[test]
+fn of_the_runs_that_many_stores_create_one_at_a_time_has_the_slot() {
+    crate::slots::one_at_a_time(&Schema::new(false));
+}
 
 /// The same without features that a pooler in transaction mode does not support.
 mod behind_a_pooler {
     use super::Schema;
 
-    workflow_testkit::store_suite!(Schema::new(true); durable, processes, leases, hints, damage);
+    workflow_testkit::store_suite!(Schema::new(true); durable, processes, leases, hints, damage, slots);
 }

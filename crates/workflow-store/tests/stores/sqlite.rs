@@ -82,7 +82,12 @@ impl Fixture for Database {
     }
 }
 
-workflow_testkit::store_suite!(Database::new(); durable, processes, leases, hints, damage);
+workflow_testkit::store_suite!(Database::new(); durable, processes, leases, hints, damage, slots);
+
+#[test]
+fn of_the_runs_that_many_stores_create_one_at_a_time_has_the_slot() {
+    crate::slots::one_at_a_time(&Database::new());
+}
 
 #[test]
 fn a_reopened_store_has_all_however_it_syncs() {

@@ -64,6 +64,8 @@ pub enum Capability {
     Hints,
     /// A test can damage its data.
     Damage,
+    /// Runs with the same key wait for each other.
+    Slots,
 }
 
 /// A case of the suite.

@@ -1,6 +1,6 @@
 //! The list of cases, and the macro that turns them into tests.
 
-use super::Capability::{Damage, Durable, Hints, Leases, Processes};
+use super::Capability::{Damage, Durable, Hints, Leases, Processes, Slots};
 use super::Case;
 
 /// Makes a test of every case of the [suite](crate::store) for a store.
@@ -16,6 +16,7 @@ use super::Case;
 /// | `leases` | leases expire by a clock, and the fixture can advance it; needs `processes` |
 /// | `hints` | watchers are notified of runs that can be claimed |
 /// | `damage` | the fixture can damage stored data |
+/// | `slots` | runs with the same key wait for each other |
 ///
 /// The tests are named after the cases, so the suite of a second store in the same file needs a module of its
 /// own.
@@ -143,6 +144,19 @@ macro_rules! __store_cases {
             a_damaged_run_hides_no_other_with_its_labels
         ] }
     };
+    ($do:ident $with:tt slots) => {
+        $crate::__store_each! { $do $with [
+            of_the_runs_with_a_key_one_has_the_slot
+            who_waits_for_a_slot_gets_it_in_the_order_of_creation
+            a_run_that_does_not_wait_for_its_slot_is_not_created
+            a_run_that_replaces_another_asks_it_to_cancel
+            a_run_that_waits_for_its_slot_can_only_end
+            a_deleted_run_frees_its_slot
+            runs_of_other_keys_do_not_wait
+            a_holder_that_is_gone_keeps_its_slot
+            of_many_creators_one_gets_the_slot
+        ] }
+    };
 }
 
 #[doc(hidden)]
@@ -168,5 +182,6 @@ pub fn cases() -> Vec<Case> {
     cases.extend(__store_cases!(list (Some(Leases)) leases));
     cases.extend(__store_cases!(list (Some(Hints)) hints));
     cases.extend(__store_cases!(list (Some(Damage)) damage));
+    cases.extend(__store_cases!(list (Some(Slots)) slots));
     cases
 }

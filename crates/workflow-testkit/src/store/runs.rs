@@ -15,7 +15,7 @@ use workflow_core::event::{Event, EventBody, RunCreated};
 use workflow_core::ids::{RunId, StageId, WorkflowId};
 use workflow_core::output::{OutputEntry, OutputKind};
 use workflow_core::status::{RunStatus, StageStatus, Wait};
-use workflow_core::store::{Lease, NewRun, RunHead, RunProgress, RunStore, StoreError};
+use workflow_core::store::{Lease, NewRun, RunHead, RunProgress, RunSlot, RunStore, SlotMode, StoreError};
 
 use crate::patience;
 
@@ -66,6 +66,7 @@ pub fn run_of(workflow: &str, name: &str, age: u64) -> NewRun {
         interactive: false,
         max_iters: None,
         isolated: false,
+        slot: None,
         seed: u64::MAX,
         by: None,
         signature: None,
@@ -84,6 +85,7 @@ pub fn run_of(workflow: &str, name: &str, age: u64) -> NewRun {
         started_by: None,
         stopped_by: None,
         progress: None,
+        slot: None,
     };
     let mut first = event(1, EventBody::RunCreated(created.into()));
     first.at = at(age);
@@ -97,6 +99,16 @@ pub fn labelled(name: &str, age: u64, labels: &[(&str, &str)]) -> NewRun {
     run.head.labels = labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     if let Some(EventBody::RunCreated(created)) = run.events.first_mut().map(|event| &mut event.body) {
         Arc::make_mut(created).labels = run.head.labels.clone();
+    }
+    run
+}
+
+/// A run of the workflow `feature` that needs the slot with this key.
+pub fn with_slot(name: &str, key: &str, mode: SlotMode) -> NewRun {
+    let mut run = run_of("feature", name, 1);
+    run.head.slot = Some(Arc::new(RunSlot { key: key.to_owned(), mode }));
+    if let Some(EventBody::RunCreated(created)) = run.events.first_mut().map(|event| &mut event.body) {
+        Arc::make_mut(created).slot.clone_from(&run.head.slot);
     }
     run
 }

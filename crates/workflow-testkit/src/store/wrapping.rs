@@ -128,7 +128,7 @@ pub fn every_method_is_handed_on(wrap: impl FnOnce(Recorder) -> Box<dyn RunStore
 
 /// Calls a method, and formats its answer.
 fn call(store: &dyn RunStore, method: &str) -> String {
-    let (run, lease) = (id("r1"), Lease { run: id("r1"), epoch: 3, previous: 0, deaths: 0 });
+    let (run, lease) = (id("r1"), Lease { run: id("r1"), epoch: 3, previous: 0, deaths: 0, behind: None });
     let notice = NoticeId { run: id("r1"), event: 2, target: "t".to_owned() };
     let head = head(RunStatus::Running);
     match method {
@@ -233,6 +233,7 @@ impl RunStore for Recorder {
             epoch: most as u64 + now.as_second().unsigned_abs(),
             previous: 0,
             deaths: 2,
+            behind: None,
         }])
     }
 

@@ -23,6 +23,7 @@ use workflow_testkit::store::runs::{id, output_of, started};
 use crate::defects::Defect;
 use crate::fixture::{LEASE_TIME, Shared};
 use crate::noticing::{self, Notices};
+use crate::queuing;
 use crate::searching;
 
 /// One process, as far as its defect allows.
@@ -155,13 +156,11 @@ impl RunStore for Defective {
             self.free(&run.id).await;
             let _ = self.inner.delete(&run.id).await;
         }
-        let lease = if self.has(Defect::NoNumberCheck) {
-            let mut run = run;
+        let mut run = queuing::new_run(self.defect, run);
+        if self.has(Defect::NoNumberCheck) {
             run.events.iter_mut().zip(1..).for_each(|(event, number)| event.seq = number);
-            self.inner.create(run).await?
-        } else {
-            self.inner.create(run).await?
-        };
+        }
+        let lease = self.inner.create(run).await?;
         self.lent(&lease);
         if self.has(Defect::NewRunIsFree) {
             self.inner.release(lease.clone()).await?;
@@ -439,6 +438,7 @@ impl RunStore for Defective {
                 leases.push(self.inner.claim(&record.run_id).await?);
             }
         }
+        leases = queuing::given(self.defect, &self.inner, leases).await?;
         for lease in &leases {
             self.lent(lease);
         }

@@ -103,6 +103,11 @@ pub(crate) enum Defect {
     BeatsSinceItWasOpened,
     SkipsDamage,
     HidesWhatItDoesNotKnow,
+    IgnoresSlots,
+    GivesRunsThatWait,
+    EveryRunQueues,
+    GivesTheSlotToAnother,
+    ComparesKeysWithoutCase,
 }
 
 /// The cases that a store with that defect fails. It may fail others too.
@@ -111,7 +116,14 @@ const FOUND: &[(Defect, &[&str])] = &[
     (Defect::OverwritesOnCreate, &["a_run_is_created_once", "one_of_many_creators_wins"]),
     (Defect::DeletesNothing, &["a_deleted_run_is_gone", "a_deleted_run_stays_deleted"]),
     (Defect::LeaseOutlivesARun, &["a_deleted_run_is_gone", "what_ran_out_can_be_deleted"]),
-    (Defect::DeletesForItselfAlone, &["a_deleted_run_stays_deleted", "what_a_process_stored_another_reads"]),
+    (
+        Defect::DeletesForItselfAlone,
+        &[
+            "a_deleted_run_stays_deleted",
+            "what_a_process_stored_another_reads",
+            "a_deleted_run_frees_its_slot",
+        ],
+    ),
     (Defect::BundleGoesWithARun, &["a_bundle_is_shared_by_its_runs"]),
     (Defect::FindsWhatIsNotThere, &["what_is_not_there_is_not_found"]),
     (Defect::NoConflictCheck, &["events_continue_from_the_expected_number", "one_of_many_appends_wins"]),
@@ -252,6 +264,27 @@ const FOUND: &[(Defect, &[&str])] = &[
     (Defect::BeatsSinceItWasOpened, &["a_holder_that_held_nothing_for_long_is_as_good_as_new"]),
     (Defect::SkipsDamage, &["a_damaged_event_is_refused_and_told"]),
     (Defect::HidesWhatItDoesNotKnow, &["an_event_of_a_newer_version_is_refused_and_named"]),
+    (
+        Defect::IgnoresSlots,
+        &[
+            "of_the_runs_with_a_key_one_has_the_slot",
+            "a_run_that_waits_for_its_slot_can_only_end",
+            "of_many_creators_one_gets_the_slot",
+        ],
+    ),
+    (Defect::GivesRunsThatWait, &["of_the_runs_with_a_key_one_has_the_slot"]),
+    (
+        Defect::EveryRunQueues,
+        &[
+            "a_run_that_does_not_wait_for_its_slot_is_not_created",
+            "a_run_that_replaces_another_asks_it_to_cancel",
+        ],
+    ),
+    (
+        Defect::GivesTheSlotToAnother,
+        &["who_waits_for_a_slot_gets_it_in_the_order_of_creation", "a_holder_that_is_gone_keeps_its_slot"],
+    ),
+    (Defect::ComparesKeysWithoutCase, &["runs_of_other_keys_do_not_wait"]),
 ];
 
 fn passes(case: &Case, defect: Defect) -> bool {

@@ -10,6 +10,7 @@ mod fixture;
 mod forgetful;
 mod noticing;
 mod providers;
+mod queuing;
 mod searching;
 #[cfg(feature = "sim")]
 mod sim;

@@ -11,13 +11,13 @@ use crate::fixture::Memory;
 use crate::forgetful::Forgetful;
 
 mod bare {
-    workflow_testkit::store_suite!(super::Memory::new(); durable, processes, leases, hints, damage);
+    workflow_testkit::store_suite!(super::Memory::new(); durable, processes, leases, hints, damage, slots);
 }
 
 mod behind_an_arc {
     workflow_testkit::store_suite!(
         super::Wrapped::new(super::Memory::new(), |store| Box::new(super::Arc::new(store)));
-        durable, processes, leases, hints, damage
+        durable, processes, leases, hints, damage, slots
     );
 }
 
@@ -25,14 +25,14 @@ mod behind_a_reference {
     workflow_testkit::store_suite!(
         // It lives as long as the test's process, because a reference in a box must.
         super::Wrapped::new(super::Memory::new(), |store| Box::new(&*Box::leak(Box::new(store))));
-        durable, processes, leases, hints, damage
+        durable, processes, leases, hints, damage, slots
     );
 }
 
 mod in_a_store_with_faults {
     workflow_testkit::store_suite!(
         super::Wrapped::new(super::Memory::new(), |store| Box::new(super::without_faults(store)));
-        durable, processes, leases, hints, damage
+        durable, processes, leases, hints, damage, slots
     );
 }
 

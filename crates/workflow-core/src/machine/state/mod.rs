@@ -263,6 +263,7 @@ impl State {
             started_by: self.started_by().cloned(),
             stopped_by: self.stopped_by.clone(),
             progress: self.progress().map(Arc::new),
+            slot: self.created.slot.clone(),
         }
     }
 

@@ -3,6 +3,7 @@
 mod holder;
 mod notices;
 mod run;
+mod slots;
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,12 +16,13 @@ use jiff::Timestamp;
 
 use self::holder::{Holder, Term};
 use self::run::Run;
+use self::slots::Slots;
 use super::order::{check_numbers, check_output, page, run_not_found};
 use super::sync::{lock, read, write};
 use super::watchers::Watchers;
 use super::{
-    ControlRecord, ControlRequest, Lease, NewRun, NoticeClaim, NoticeId, OutputFilter, OutputWindow,
-    RunFilter, RunHead, RunRecord, RunStore, StoreError, Watcher, Watching,
+    Control, ControlRecord, ControlRequest, Lease, NewRun, NoticeClaim, NoticeId, OutputFilter, OutputWindow,
+    RunFilter, RunHead, RunRecord, RunStore, SlotMode, StoreError, Watcher, Watching,
 };
 use crate::bundle::{Bundle, BundleHash};
 use crate::event::Event;
@@ -63,6 +65,8 @@ struct Shared {
     epochs: AtomicU64,
     holders: AtomicU64,
     watchers: Watchers,
+    /// Locked last.
+    slots: Mutex<Slots>,
     output_limit: usize,
 }
 
@@ -110,6 +114,7 @@ impl MemoryStore {
             epochs: AtomicU64::new(0),
             holders: AtomicU64::new(1),
             watchers: Watchers::default(),
+            slots: Mutex::default(),
             output_limit,
         };
         Self { shared: Arc::new(shared), holder: Arc::new(Holder::new(1, term)) }
@@ -165,7 +170,18 @@ impl MemoryStore {
         let deaths = run.bury(&self.holder);
         let previous = run.epoch;
         run.lend(&self.holder, self.epoch());
-        Ok(Lease { run: id.clone(), epoch: run.epoch, previous, deaths })
+        let behind = self.behind(id, run);
+        Ok(Lease { run: id.clone(), epoch: run.epoch, previous, deaths, behind })
+    }
+
+    /// The run that has the slot, if this one waits for it.
+    fn behind(&self, id: &RunId, run: &Run) -> Option<RunId> {
+        run.head.slot.as_ref().and_then(|slot| lock(&self.shared.slots).behind(slot, id))
+    }
+
+    /// Takes the slot, or the place in its queue, from a run that is over.
+    fn free(&self, id: &RunId, run: &Run) -> Option<RunId> {
+        run.head.slot.as_ref().and_then(|slot| lock(&self.shared.slots).remove(slot, id))
     }
 }
 
@@ -183,10 +199,22 @@ impl RunStore for MemoryStore {
         if runs.contains_key(&run.id) {
             return Err(StoreError::Exists(run.id));
         }
+        let mut replaced = None;
+        if let Some(slot) = &run.head.slot {
+            let behind = lock(&self.shared.slots).add(slot, &run.id)?;
+            replaced = behind.filter(|_| slot.mode == SlotMode::Cancel);
+        }
         write(&self.shared.bundles).entry(run.head.bundle.clone()).or_insert(run.bundle);
         let mut new = Run::new(run.head, run.events.into());
         let lease = self.lend(&run.id, &mut new)?;
         runs.insert(run.id, Box::new(Mutex::new(new)));
+        if let Some(other) = replaced {
+            if let Some(other) = runs.get(&other) {
+                lock(other).ask(Control::Cancel.into());
+            }
+            drop(runs);
+            self.shared.watchers.call(Some(&other));
+        }
         Ok(lease)
     }
 
@@ -197,18 +225,31 @@ impl RunStore for MemoryStore {
         events: &Arc<[Event]>,
         head: Option<&RunHead>,
     ) -> Result<Vec<ControlRecord>, StoreError> {
-        self.held(lease, |run| {
+        let (controls, next) = self.held(lease, |run| {
             let actual = run.last_event();
             if actual != expected {
                 return Err(StoreError::Conflict { run: lease.run.clone(), expected, actual });
             }
             check_numbers(&lease.run, expected, events)?;
+            let ends = head.is_some_and(|head| head.status.is_terminal());
+            let only_checks = events.is_empty() && head.is_none();
+            if !only_checks
+                && !ends
+                && let Some(behind) = self.behind(&lease.run, run)
+            {
+                return Err(StoreError::Queued { run: lease.run.clone(), behind });
+            }
             run.add_events(Arc::clone(events));
             if let Some(head) = head {
                 run.head = head.clone();
             }
-            Ok(run.hand_controls())
-        })
+            let next = if ends { self.free(&lease.run, run) } else { None };
+            Ok((run.hand_controls(), next))
+        })?;
+        if let Some(next) = next {
+            self.shared.watchers.call(Some(&next));
+        }
+        Ok(controls)
     }
 
     async fn append_output(&self, lease: &Lease, entries: &[OutputEntry]) -> Result<(), StoreError> {
@@ -259,7 +300,9 @@ impl RunStore for MemoryStore {
             .iter()
             .filter_map(|(id, run)| {
                 let run = lock(run);
-                (run.head.goes_on(now) && run.holder().is_none()).then_some((run.head.created_at, id))
+                let is_free =
+                    run.head.goes_on(now) && run.holder().is_none() && self.behind(id, &run).is_none();
+                is_free.then_some((run.head.created_at, id))
             })
             .collect();
         // The order is unspecified, but simulations need a deterministic one.
@@ -297,11 +340,7 @@ impl RunStore for MemoryStore {
     }
 
     async fn request(&self, run: &RunId, request: ControlRequest) -> Result<u64, StoreError> {
-        let number = self.run(run, |run| {
-            let number = run.controls.len() as u64 + 1;
-            run.controls.push(ControlRecord::new(number, request));
-            number
-        })?;
+        let number = self.run(run, |run| run.ask(request))?;
         self.shared.watchers.call(Some(run));
         Ok(number)
     }
@@ -319,8 +358,13 @@ impl RunStore for MemoryStore {
         if let Some(holder) = state.holder() {
             return Err(StoreError::Held { run: run.clone(), holder: holder.to_string() });
         }
+        let next = self.free(run, &state);
         drop(state);
         runs.remove(run);
+        drop(runs);
+        if let Some(next) = next {
+            self.shared.watchers.call(Some(&next));
+        }
         Ok(())
     }
 

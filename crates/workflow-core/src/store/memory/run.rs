@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::super::order::control_of;
 use super::super::window::WindowScan;
-use super::super::{ControlRecord, Lease, OutputFilter, OutputWindow, RunHead, RunRecord};
+use super::super::{ControlRecord, ControlRequest, Lease, OutputFilter, OutputWindow, RunHead, RunRecord};
 use super::holder::Holder;
 use super::notices::Notices;
 use crate::event::Event;
@@ -128,6 +128,13 @@ impl Run {
         let read = self.log.partition_point(|piece| last_event(piece) <= after);
         let events = self.log[read..].iter().flat_map(|piece| &**piece);
         events.skip_while(|event| event.seq <= after).take(limit).cloned().collect()
+    }
+
+    /// Records a control request, and returns its number.
+    pub(super) fn ask(&mut self, request: ControlRequest) -> u64 {
+        let number = self.controls.len() as u64 + 1;
+        self.controls.push(ControlRecord::new(number, request));
+        number
     }
 
     /// The controls that the holder has not received yet.

@@ -57,7 +57,7 @@ fn a_newer_format_is_refused_and_left_alone() {
     newer.pragma_update(None, "user_version", 99).unwrap();
     newer.close().unwrap();
     let (_, message) = refusal(&database(&home));
-    assert!(message.contains("format 99") && message.contains("up to 3"), "{message}");
+    assert!(message.contains("format 99") && message.contains("up to 4"), "{message}");
 }
 
 #[test]

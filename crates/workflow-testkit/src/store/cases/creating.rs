@@ -129,6 +129,7 @@ pub fn what_is_not_there_is_not_found(fixture: &dyn Fixture) {
     assert!(block_on(store.claim_next(9, at(0))).unwrap().is_empty());
     assert_eq!(block_on(store.prune(at(1_000), 9)).unwrap(), 0);
     // A holder of a run that never existed is fenced off.
-    let error = append(store, &Lease { run, epoch: 1, previous: 0, deaths: 0 }, 0, &[]).unwrap_err();
+    let error =
+        append(store, &Lease { run, epoch: 1, previous: 0, deaths: 0, behind: None }, 0, &[]).unwrap_err();
     assert!(matches!(error, StoreError::Fenced(_)), "{error}");
 }

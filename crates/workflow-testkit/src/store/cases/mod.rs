@@ -15,6 +15,7 @@ mod notices;
 mod output;
 mod processes;
 mod retention;
+mod slots;
 mod windows;
 
 pub use claiming::*;
@@ -32,4 +33,5 @@ pub use notices::*;
 pub use output::*;
 pub use processes::*;
 pub use retention::*;
+pub use slots::*;
 pub use windows::*;

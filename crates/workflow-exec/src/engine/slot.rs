@@ -1,0 +1,143 @@
+//! Runs that wait until another run with the same key has ended.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::{BoxFuture, FutureExt as _, select};
+use tracing::{debug, warn};
+use workflow_core::ids::RunId;
+use workflow_core::machine::State;
+use workflow_core::runs::EngineError;
+use workflow_core::status::RunStatus;
+use workflow_core::stop::Stop;
+use workflow_core::store::{Control, RunRecord, SlotMode, StoreError};
+
+use crate::driver;
+use crate::engine::Engine;
+use crate::leases;
+use crate::shared::Hold;
+
+/// How often the slot is looked at without a notification of the store: a process can die before it sends one.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// Why waiting for a slot ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Waited {
+    /// The run has its slot, or is to be cancelled: it can be driven.
+    Ready,
+    /// Another driver may have had the run: it has to be read again.
+    Again,
+    /// The engine stops driving the run.
+    Stopped,
+}
+
+impl Engine {
+    /// Waits until the run has its slot. The run stays held, so that its lease tells who waits for it.
+    pub(super) async fn wait_for_slot(&self, hold: &Hold, state: &State) -> Result<Waited, EngineError> {
+        let waiting = pin!(self.watch_slot(hold, state));
+        leases::beating(&self.shared, waiting).await
+    }
+
+    async fn watch_slot(&self, hold: &Hold, state: &State) -> Result<Waited, EngineError> {
+        let (shared, run) = (&self.shared, hold.run());
+        let inbox = &hold.entered().inbox;
+        let mut before = None;
+        loop {
+            if inbox.is_lost() {
+                shared
+                    .patiently("claiming the run again", || driver::claim_again(shared, hold).boxed())
+                    .await?;
+                if hold.was_taken() {
+                    return Ok(Waited::Again);
+                }
+            }
+            let read = || shared.store.controls(run, state.last_control());
+            let controls = shared.patiently("reading controls", read).await?;
+            if controls.iter().any(|record| matches!(record.control, Control::Cancel | Control::Kill)) {
+                return Ok(Waited::Ready);
+            }
+            let Some(behind) = self.behind(hold, state).await? else {
+                // If the lease was lost, the next round claims the run again.
+                if inbox.is_lost() {
+                    continue;
+                }
+                return Ok(Waited::Ready);
+            };
+            if inbox.shutdown() > Stop::None {
+                return Ok(Waited::Stopped);
+            }
+            if replaces(state) {
+                let is_new = before.as_ref().is_some_and(|before| *before != behind);
+                self.cancel_holder(behind.clone(), is_new).await;
+            }
+            if before.as_ref() != Some(&behind) {
+                debug!(%run, %behind, "the run waits for its slot");
+                before = Some(behind);
+            }
+            select(poll_fn(|cx| inbox.poll_news(cx)), shared.timer.sleep(LOOK)).await;
+        }
+    }
+
+    /// The run that has the slot of this one. `None` as well if the lease was lost.
+    async fn behind(&self, hold: &Hold, state: &State) -> Result<Option<RunId>, EngineError> {
+        let (shared, head) = (&self.shared, state.head());
+        let (none, lease) = (Arc::default(), hold.lease());
+        // An append of the head that is stored already: only a run with its slot can do that.
+        let append = || shared.store.append(&lease, state.last_event(), &none, Some(&head));
+        match shared.patiently("looking at the slot", append).await {
+            Ok(_) => Ok(None),
+            Err(EngineError::Store(StoreError::Queued { behind, .. })) => Ok(Some(behind)),
+            Err(EngineError::Store(StoreError::Fenced(_) | StoreError::Expired))
+                if shared.store.lease_time().is_some() =>
+            {
+                hold.entered().inbox.lose(crate::active::Loss::Expired);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Lets the run that has the slot end, if no process drives it. `is_new`: it was not asked to cancel yet.
+    ///
+    /// Boxed, because cancelling a run drives it.
+    pub(super) fn cancel_holder(&self, holder: RunId, is_new: bool) -> BoxFuture<'_, ()> {
+        async move {
+            let shared = &self.shared;
+            let cancelled = async {
+                if is_new {
+                    shared.store.request(&holder, Control::Cancel.into()).await?;
+                }
+                match shared.claim(&holder).await {
+                    Ok(hold) => self.carry_out(hold).await.map(drop),
+                    // Its driver sees the request.
+                    Err(StoreError::Held { .. } | StoreError::NotFound(_)) => Ok(()),
+                    Err(error) => Err(error.into()),
+                }
+            };
+            let cancelled: Result<(), EngineError> = cancelled.await;
+            if let Err(error) = cancelled {
+                warn!(run = %holder, %error, "the run that is to be replaced could not be cancelled");
+            }
+        }
+        .boxed()
+    }
+}
+
+/// Whether the run cancels the one that has its slot.
+pub(super) fn replaces(state: &State) -> bool {
+    state.created().slot.as_ref().is_some_and(|slot| slot.mode == SlotMode::Cancel)
+}
+
+/// Whether a run is known to wait for the slot of another one, by the unfinished runs that a store lists: only a run with
+/// its slot can have started.
+pub(super) fn is_behind(record: &RunRecord, unfinished: &[RunRecord]) -> bool {
+    let Some(slot) = record.head.slot.as_ref().filter(|_| record.head.status == RunStatus::Pending) else {
+        return false;
+    };
+    let has = |other: &RunRecord| {
+        other.head.started_at.is_some() && other.head.slot.as_ref().is_some_and(|held| held.key == slot.key)
+    };
+    unfinished.iter().any(|other| other.run_id != record.run_id && has(other))
+}
