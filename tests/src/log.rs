@@ -161,6 +161,7 @@ fn describe(body: &EventBody, start: Timestamp) -> String {
             let schema = schema.as_ref().map(|schema| format!(", as {schema:?}")).unwrap_or_default();
             format!("{} {}: {question:?}{schema}", node(path), word(reason))
         }
+        EventBody::NodeWaiting { path, until } => format!("{} until {}", node(path), since(start, *until)),
         EventBody::Answered { wait, answer, .. } => format!("event {wait} with {answer:?}"),
         EventBody::AnswerRefused { wait, reason, .. } => format!("event {wait}: {reason}"),
         EventBody::RunWaiting { wait } => {

@@ -152,6 +152,13 @@ scenarios! {
     skipped_by_when
     stop
     timeout
+    wait_cancel
+    wait_each
+    wait_fails
+    wait_fails_beside
+    wait_for
+    wait_long
+    wait_pause
 }
 
 #[test]

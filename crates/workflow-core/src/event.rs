@@ -137,6 +137,13 @@ pub enum EventBody {
         /// The provider it waits for.
         provider: Arc<str>,
     },
+    /// A node waits for a time.
+    NodeWaiting {
+        /// The node.
+        path: NodePath,
+        /// The time.
+        until: Timestamp,
+    },
     /// The provider may have been called from here on.
     AttemptStarted {
         /// The node.
@@ -497,6 +504,7 @@ impl EventBody {
             Self::NodeFailed { .. } => "node_failed",
             Self::NodeSkipped { .. } => "node_skipped",
             Self::NodeQueued { .. } => "node_queued",
+            Self::NodeWaiting { .. } => "node_waiting",
             Self::AttemptStarted { .. } => "attempt_started",
             Self::SessionRecorded { .. } => "session_recorded",
             Self::SessionDropped { .. } => "session_dropped",
@@ -535,6 +543,7 @@ impl EventBody {
             | Self::NodeSkipped { path }
             | Self::NodeQueued { path, .. }
             | Self::NodeAsked { path, .. }
+            | Self::NodeWaiting { path, .. }
             | Self::AttemptStarted { path, .. }
             | Self::SessionRecorded { path, .. }
             | Self::SessionDropped { path, .. }

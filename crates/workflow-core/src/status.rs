@@ -62,7 +62,7 @@ pub enum StageStatus {
     Running,
     /// Waits to be tried again.
     Retrying,
-    /// Waits for an answer of a person.
+    /// Waits for an answer of a person, or for a time.
     Waiting,
     /// Succeeded.
     Completed,
@@ -172,6 +172,8 @@ pub enum WaitReason {
     Quota,
     /// A node is tried again later. The run shows as running.
     Retry,
+    /// A node waits for a time.
+    Timer,
     /// The process that drove the run repeatedly died before an event was stored. A person resumes the run
     /// once the cause is known.
     Crashes,
@@ -192,5 +194,6 @@ names! {
     UnknownOutcome => "unknown_outcome",
     Quota => "quota",
     Retry => "retry",
+    Timer => "timer",
     Crashes => "crashes",
 }

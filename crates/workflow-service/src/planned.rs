@@ -110,6 +110,7 @@ fn type_of(node: &Node) -> &'static str {
         Node::Export(_) => "export",
         Node::Ask(_) => "ask",
         Node::Set(_) => "set",
+        Node::Wait(_) => "wait",
         Node::End(_) => "end",
     }
 }

@@ -31,6 +31,7 @@ pub(crate) fn waits_for(wait: &Wait) -> String {
         WaitReason::UnknownOutcome => format!("the outcome of {place}, which was interrupted"),
         WaitReason::Quota => "its quota".to_owned(),
         WaitReason::Retry => "another attempt".to_owned(),
+        WaitReason::Timer => "a time".to_owned(),
         WaitReason::Crashes => "a person to resume it after crashes".to_owned(),
         _ => "a person to resume it".to_owned(),
     };

@@ -44,6 +44,7 @@ pub fn generate(seed: u64) -> Case {
     output(seed, count, &mut workflow);
     templates(seed, &mut workflow, &mut profiles);
     orders(seed, &mut profiles);
+    waits(seed, &mut profiles);
     ends(seed, count, &mut workflow, &mut profiles);
     failures::failures(seed, &mut profiles);
     failures::joins(seed, &mut profiles);
@@ -196,6 +197,35 @@ fn orders(seed: u64, profiles: &mut Map<String, Value>) {
                 }
                 *node = made;
             }
+        }
+    }
+}
+
+/// Some nodes wait for a time in place of a call: in memory, or so long that the run waits in its store.
+fn waits(seed: u64, profiles: &mut Map<String, Value>) {
+    let chance = &mut Chance::of(seed, "waits");
+    for profile in profiles.values_mut() {
+        for node in profile["graph"].as_array_mut().unwrap() {
+            let mut node = node;
+            while node["type"] == "foreach" {
+                node = &mut node["run"];
+            }
+            if node["type"] != "run" || node.get("approval").is_some() || !chance.percent(5) {
+                continue;
+            }
+            let kept = ["id", "out", "when", "set", "after"];
+            let mut made = json!({ "type": "wait" });
+            match chance.below(5) {
+                0 => made["until"] = (*chance.one(&["2001-01-01T00:00:00Z", "${vars.n}"])).into(),
+                1 => made["for"] = 0.into(),
+                _ => made["for"] = (*chance.one(&["300ms", "20s", "31s", "2m"])).into(),
+            }
+            for (field, value) in node.as_object().unwrap() {
+                if kept.contains(&field.as_str()) {
+                    made[field] = value.clone();
+                }
+            }
+            *node = made;
         }
     }
 }

@@ -151,6 +151,7 @@ pub(super) fn when(node: &Node) -> Option<&str> {
         Node::Export(export) => export.when.as_deref(),
         Node::Ask(ask) => ask.when.as_deref(),
         Node::Set(set) => set.when.as_deref(),
+        Node::Wait(wait) => wait.when.as_deref(),
         Node::End(end) => end.when.as_deref(),
         Node::Branch(_) => None,
     }

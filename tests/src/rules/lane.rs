@@ -60,6 +60,15 @@ impl<'a> Log<'a> {
                 node.items = Some(items);
                 Ok(())
             }
+            EventBody::NodeWaiting { path, until } => {
+                self.check_start(path)?;
+                let is_wait = matches!(self.what(path), Some(Node::Wait(_)));
+                rule(is_wait, "only a node of type `wait` waits for a time")?;
+                let node = self.nodes.entry(path.clone()).or_default();
+                rule(node.retry_at.is_none(), "a node begins to wait once")?;
+                node.retry_at = Some(*until);
+                Ok(())
+            }
             EventBody::NodeSkipped { path } => {
                 rule(!self.nodes.contains_key(path), "a skipped node has not begun")?;
                 self.check_lane(path.lane)?;
@@ -81,7 +90,13 @@ impl<'a> Log<'a> {
                 let set: Vec<_> = set.map(|(name, value)| (name.clone(), value.value())).collect();
                 rule(set.len() == self.sets(path), "a completed node sets its variables")?;
                 self.vars.extend(set);
+                let (now, clocks) = (self.now, self.reading.clocks);
                 let node = self.nodes.entry(path.clone()).or_default();
+                let until = node.retry_at.take();
+                rule(
+                    !clocks || until.is_none_or(|until| until <= now),
+                    "a wait ends when its time is reached",
+                )?;
                 (node.succeeded, node.output) = (true, output.value());
                 Ok(())
             }
@@ -339,6 +354,10 @@ impl<'a> Log<'a> {
                 answer.ok_or("a question completes with its answer")
             }
             Node::Run(_) => Err("a call ends with an attempt"),
+            Node::Wait(_) => {
+                let waited = self.nodes.get(path).is_some_and(|node| node.retry_at.is_some());
+                if waited { Ok(Value::Null) } else { Err("a wait ends that has begun") }
+            }
             // The reference interpreter says what it is.
             Node::Set(_) | Node::End(_) => Ok(output.clone()),
         }

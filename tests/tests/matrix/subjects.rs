@@ -36,6 +36,7 @@ fn bodies() -> Vec<(&'static str, &'static str, Value, Value)> {
         ("branch", "type: branch, when: [{ condition: $.item.done, then: x }]", done(), json!(["x"])),
         ("export", "type: export, from: item, output_schema: done.json", done(), done()),
         ("question", "type: ask, question: 'What of ${item}?'", json!(1), json!("this")),
+        ("wait", "type: wait, until: '${item}'", json!("2001-01-01T00:00:00Z"), Value::Null),
         ("approval", "type: run, CALL, approval: 'Do ${item}?'", json!(1), done()),
     ]
 }
@@ -83,6 +84,14 @@ fn singles() -> Vec<(&'static str, &'static str, Value, Value, Option<(Value, Fa
             "type: end, reason: Enough, output: '${nodes.source.output.done}'",
             done(),
             json!({ "status": "completed", "reason": "Enough", "output": true }),
+            Some((json!("text"), FailureClass::Expression)),
+        ),
+        ("wait", "type: wait, for: 1h, after: source", done(), Value::Null, None),
+        (
+            "wait until",
+            "type: wait, until: '${nodes.source.output.at}'",
+            json!({ "at": "2001-01-01T00:00:00Z" }),
+            Value::Null,
             Some((json!("text"), FailureClass::Expression)),
         ),
         (

@@ -89,6 +89,21 @@ report: { provider: dot }
             shows: &["run_waiting", "run_continued"],
             ..DONE
         },
+        Wait {
+            name: "times",
+            yaml: "
+workflow: { name: Waits, stages: [work, report] }
+work: { provider: ann, profile: graph }
+report: { provider: dot }
+--- # profile work.graph
+graph:
+  - { id: short, type: wait, for: 400ms }
+  - { id: beside, type: run, prompt: Beside, with: { ann: { after: 45 } } }
+  - { id: long, type: foreach, items: [1, 2], run: { type: wait, for: 1h }, mode: parallel, after: short }
+",
+            shows: &["node_waiting", "run_waiting", "run_continued"],
+            ..DONE
+        },
         asked("a call that happened", r#"{"outcome":"happened","result":"done"}"#),
         asked("a call that did not happen", r#"{"outcome":"not_happened"}"#),
         asked("a call that runs again", r#""rerun""#),

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 
 use crate::data::Data;
 use crate::expr::{Name, Template, ValueTemplate};
-use crate::plan::model::{GraphPlan, Items, NodeKind, Plan, StagePlan, Work, known_roles};
+use crate::plan::model::{GraphPlan, Items, NodeKind, Plan, StagePlan, WaitPlan, Work, known_roles};
 use crate::suggest::near_or_all;
 
 impl Plan {
@@ -197,6 +197,11 @@ impl StagePlan {
                         }
                         NodeKind::Ask(ask) => names.extend(ask.question.names()),
                         NodeKind::Set(value) => names.extend(value.names()),
+                        NodeKind::Wait(wait) => {
+                            if let WaitPlan::Until(until) = &**wait {
+                                names.extend(until.names());
+                            }
+                        }
                         NodeKind::End(end) => {
                             names.extend(end.reason.iter().flat_map(Template::names));
                             names.extend(end.output.iter().flat_map(ValueTemplate::names));

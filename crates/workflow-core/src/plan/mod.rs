@@ -15,5 +15,5 @@ pub use inputs::RunInput;
 pub use model::Plan;
 pub(crate) use model::{
     AskPlan, CallPlan, EndPlan, FailurePlan, ForeachPlan, GraphPlan, InputPlan, Items, LanePlan, NodeKind,
-    NodePlan, RoleInput, RolePlan, Source, StagePlan, Strategy, Work,
+    NodePlan, RoleInput, RolePlan, Source, StagePlan, Strategy, WaitPlan, Work,
 };

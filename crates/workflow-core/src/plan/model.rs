@@ -149,7 +149,15 @@ pub(crate) enum NodeKind {
     Export { from: Source, schema: Option<Arc<OutputSchema>> },
     Ask(Box<AskPlan>),
     Set(Box<ValueTemplate>),
+    Wait(Box<WaitPlan>),
     End(Box<EndPlan>),
+}
+
+/// What a node waits for.
+#[derive(Debug)]
+pub(crate) enum WaitPlan {
+    For(Duration),
+    Until(Template),
 }
 
 #[derive(Debug)]

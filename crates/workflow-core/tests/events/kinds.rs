@@ -374,6 +374,10 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
             ),
         ),
         (
+            EventBody::NodeWaiting { path: path(), until: "2026-12-01T08:00:00Z".parse().unwrap() },
+            r#""type":"node_waiting","data":{"path":"2/test[1]/run","until":"2026-12-01T08:00:00Z"}"#,
+        ),
+        (
             EventBody::Answered { control: 1, wait: 7, answer: Data::new(&json!("a")), by: None },
             r#""type":"answered","data":{"control":1,"wait":7,"answer":"a"}"#,
         ),

@@ -25,6 +25,7 @@ const TITLES: &[(&str, &str)] = &[
     ("Arm", "An entry of `when` of a branch"),
     ("ExportNode", "Type `export`"),
     ("SetNode", "Type `set`"),
+    ("WaitNode", "Type `wait`"),
     ("EndNode", "Type `end`"),
     ("AskNode", "Type `ask`"),
     ("Role", "The front matter"),

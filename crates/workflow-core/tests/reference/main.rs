@@ -62,6 +62,7 @@ fn the_reference_of_definitions_is_committed_as_it_is_generated() {
                 "Arm",
                 "ExportNode",
                 "SetNode",
+                "WaitNode",
                 "EndNode",
                 "AskNode",
             ],

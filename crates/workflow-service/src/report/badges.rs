@@ -35,6 +35,7 @@ fn of_wait(reason: WaitReason) -> Badge {
         WaitReason::Crashes => ("Waiting: stopped after crashes", "waiting"),
         WaitReason::Quota => ("Quota", "quota"),
         WaitReason::Retry => ("Retrying", "retrying"),
+        WaitReason::Timer => ("Waiting: timer", "paused"),
         _ => ("Waiting", "waiting"),
     };
     Badge { word: word.to_owned(), tone }

@@ -142,6 +142,7 @@ fn waits(reason: Option<WaitReason>) -> &'static str {
         Some(WaitReason::UnknownOutcome) => "waits for a person to say what an interrupted call did",
         Some(WaitReason::Quota) => "waits until the quota of a provider is refilled",
         Some(WaitReason::Retry) => "waits for the next attempt",
+        Some(WaitReason::Timer) => "waits for a time",
         Some(WaitReason::Crashes) => {
             "is not driven any more, because the processes that drove it ended again and again"
         }

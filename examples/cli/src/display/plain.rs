@@ -12,7 +12,7 @@ use workflow_core::status::Wait;
 
 use super::{Display, Pieces};
 use crate::failed::{failure, reason};
-use crate::text::{between, clock, count, duration, harmless, shorten};
+use crate::text::{between, clock, count, date, duration, harmless, shorten};
 use crate::words;
 
 /// How many characters of an answer are shown.
@@ -194,6 +194,7 @@ impl Story {
                 wait.schema.clone_from(schema);
                 format!("{} asks for {}", event.seq, words::asks(&wait))
             }
+            EventBody::NodeWaiting { path, until } => format!("{path} waits until {}", date(*until)),
             EventBody::Answered { wait, answer, by, .. } => {
                 format!("{wait} was answered{}: {}", words::by(by.as_ref()), shorten(answer.json(), ANSWER))
             }

@@ -62,6 +62,7 @@ const WAIT: Record<WaitReason, Shown> = {
   crashes: { tone: "waiting", word: "Waiting", reason: "stopped after crashes" },
   quota: { tone: "quota", word: "Quota" },
   retry: { tone: "retrying", word: "Retrying" },
+  timer: { tone: "paused", word: "Waiting", reason: "timer" },
 };
 
 /** The status of a run: of one that waits, what it waits for. */

@@ -245,6 +245,7 @@ impl<'a> Graph<'a> {
             Node::Export(export) => &export.when,
             Node::Ask(ask) => &ask.when,
             Node::Set(set) => &set.when,
+            Node::Wait(wait) => &wait.when,
             Node::End(end) => &end.when,
             Node::Branch(_) => &None,
         };
@@ -319,6 +320,17 @@ impl<'a> Graph<'a> {
                     ending["output"] = output;
                 }
                 Ended::alone(How::Completed(ending))
+            }
+            Node::Wait(wait) => {
+                let until =
+                    wait.until.as_ref().map(|until| render(&until.as_str().into(), &self.names(within)));
+                let is_time = |text: &Value| values::as_text(text).trim().parse::<jiff::Timestamp>().is_ok();
+                Ended::alone(match until {
+                    Some(until) if !until.as_ref().is_some_and(is_time) => {
+                        How::Failed(Some(FailureClass::Expression))
+                    }
+                    _ => How::Completed(Value::Null),
+                })
             }
             Node::Set(set) => Ended::alone(match render(&set.value, &self.names(within)) {
                 Some(value) => How::Completed(value),

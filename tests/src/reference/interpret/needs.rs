@@ -132,6 +132,10 @@ fn of_node(node: &Node, names: &mut Vec<String>) {
             end.output.iter().for_each(|output| of_value(output, names));
             of_condition(end.when.as_deref(), names);
         }
+        Node::Wait(wait) => {
+            wait.until.iter().for_each(|until| of_value(&until.as_str().into(), names));
+            of_condition(wait.when.as_deref(), names);
+        }
         Node::Set(set) => {
             of_value(&set.value, names);
             of_condition(set.when.as_deref(), names);

@@ -144,6 +144,10 @@ impl Found<'_> {
                 end.output.iter().for_each(|output| self.value(output));
                 self.condition(end.when.as_deref());
             }
+            Node::Wait(wait) => {
+                wait.until.iter().for_each(|until| self.text(until));
+                self.condition(wait.when.as_deref());
+            }
             Node::Set(set) => {
                 self.value(&set.value);
                 self.condition(set.when.as_deref());

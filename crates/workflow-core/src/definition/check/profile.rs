@@ -8,7 +8,7 @@ use super::needs::{self, NodeNames, named};
 use super::shell;
 use crate::definition::model::{
     AskNode, EndStatus, ForeachNode, GraphNode, Join, Mode, Node, OnFailure, Path, Profile, ReduceStrategy,
-    RunNode, SchemaSource, Workflow, shorten,
+    RunNode, SchemaSource, WaitNode, Workflow, shorten, time,
 };
 use crate::definition::report::Report;
 use crate::ids::is_id;
@@ -178,6 +178,7 @@ impl Checker<'_> {
                     report.warning("no-effect", &path.key("output"), message);
                 }
             }
+            Node::Wait(wait) => self.wait(wait, path, in_body, report),
             Node::Set(set) => {
                 expressions::value(&set.value, &self.place(in_body), &path.key("value"), report);
                 if let Some(when) = &set.when {
@@ -227,6 +228,24 @@ impl Checker<'_> {
             }
         }
         if let Some(when) = &ask.when {
+            self.condition(when, &path.key("when"), in_body, report);
+        }
+    }
+
+    fn wait(&self, wait: &WaitNode, path: &Path<'_>, in_body: bool, report: &mut Report<'_>) {
+        if let Some(until) = &wait.until {
+            let path = path.key("until");
+            expressions::value(&Value::String(until.clone()), &self.place(in_body), &path, report);
+            if wait.duration.is_some() {
+                report.error("too-many-fields", &path, "write `for` or `until`, not both");
+            }
+            if !until.contains("${")
+                && let Err(message) = time(until)
+            {
+                report.error("bad-time", &path, message);
+            }
+        }
+        if let Some(when) = &wait.when {
             self.condition(when, &path.key("when"), in_body, report);
         }
     }
@@ -307,7 +326,9 @@ fn makes_calls(node: &Node) -> bool {
         Node::Run(_) => true,
         Node::Reduce(reduce) => reduce.strategy == ReduceStrategy::Summarize,
         Node::Foreach(foreach) => makes_calls(&foreach.run),
-        Node::Branch(_) | Node::Export(_) | Node::Ask(_) | Node::Set(_) | Node::End(_) => false,
+        Node::Branch(_) | Node::Export(_) | Node::Ask(_) | Node::Set(_) | Node::Wait(_) | Node::End(_) => {
+            false
+        }
     }
 }
 

@@ -63,6 +63,7 @@ pub const DIAGNOSTIC_CODES: &[&str] = &[
     "bad-schema",
     "bad-tag",
     "bad-template",
+    "bad-time",
     "bad-url",
     "bad-yaml",
     "conflicting-fields",

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -14,6 +15,14 @@ pub struct Period(pub Duration);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a length of time: write for instance `90s`, `30m`, `1h30m`, or a number of seconds")]
 pub struct InvalidDuration(String);
+
+/// A time that a text says, or why it says none.
+pub(crate) fn time(text: &str) -> Result<Timestamp, String> {
+    text.trim().parse().map_err(|_| {
+        let text: String = text.chars().take(40).collect();
+        format!("`{text}` is not a time: write a date and a time with the offset from UTC, as `2026-12-01T08:00:00Z`")
+    })
+}
 
 impl Period {
     /// A period of so many seconds.

@@ -113,6 +113,8 @@ pub enum Node {
     Ask(AskNode),
     /// Makes a value without a call.
     Set(SetNode),
+    /// Waits for a time.
+    Wait(WaitNode),
     /// Ends the run.
     End(EndNode),
 }
@@ -302,6 +304,23 @@ pub struct SetNode {
     pub when: Option<String>,
 }
 
+/// A node that waits for a time. Its output is null. While nothing else of the run is in progress, the run waits in the
+/// store and needs no process.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct WaitNode {
+    /// How long it waits, counted from when the node starts.
+    #[serde(rename = "for", skip_serializing_if = "Option::is_none")]
+    pub duration: Option<Period>,
+    /// Until when it waits: a date and a time with their offset from UTC, such as `2026-12-01T08:00:00Z` or
+    /// `2026-12-01T09:00:00+01:00`, or an expression for them. A time in the past ends the node at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    /// A condition; when it is false the node is skipped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
+}
+
 /// A node that ends the run: once its stage has completed, later stages are skipped.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
@@ -349,7 +368,9 @@ pub(crate) fn call_of(node: &Node, path: String) -> Option<(String, &RunNode)> {
         Node::Run(run) => Some((path, run)),
         Node::Reduce(reduce) => Some((path, &reduce.run)),
         Node::Foreach(foreach) => call_of(&foreach.run, format!("{path}.run")),
-        Node::Branch(_) | Node::Export(_) | Node::Ask(_) | Node::Set(_) | Node::End(_) => None,
+        Node::Branch(_) | Node::Export(_) | Node::Ask(_) | Node::Set(_) | Node::Wait(_) | Node::End(_) => {
+            None
+        }
     }
 }
 
@@ -359,7 +380,9 @@ pub(crate) fn call_mut(node: &mut Node) -> Option<&mut RunNode> {
         Node::Run(run) => Some(run),
         Node::Reduce(reduce) => Some(&mut reduce.run),
         Node::Foreach(foreach) => call_mut(&mut foreach.run),
-        Node::Branch(_) | Node::Export(_) | Node::Ask(_) | Node::Set(_) | Node::End(_) => None,
+        Node::Branch(_) | Node::Export(_) | Node::Ask(_) | Node::Set(_) | Node::Wait(_) | Node::End(_) => {
+            None
+        }
     }
 }
 

@@ -26,10 +26,11 @@ pub(crate) use providers::ProvidersFile;
 
 pub use assignments::{Assignment, Assignments};
 pub use diagnostic::{DIAGNOSTIC_CODES, Diagnostic, DiagnosticLine, Diagnostics, Severity};
+pub(crate) use duration::time;
 pub use duration::{InvalidDuration, Period};
 pub use graph::{
     Arm, AskNode, BranchNode, EndNode, EndStatus, ExportNode, ForeachNode, GraphNode, Join, Node, Profile,
-    ReduceNode, ReduceStrategy, RunNode, SetNode, calls_of, roles_of,
+    ReduceNode, ReduceStrategy, RunNode, SetNode, WaitNode, calls_of, roles_of,
 };
 pub use input::WorkflowInput;
 pub use notifications::{NoticeKind, Notifications, NotifyChannel, NotifyTarget};

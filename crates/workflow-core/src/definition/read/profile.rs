@@ -7,7 +7,7 @@ use super::call::{budget, env, on_failure, on_interrupt, options, output, output
 use super::fields::{Fields, Unknown, text, wrong_type};
 use crate::definition::model::{
     Arm, AskNode, BranchNode, EndNode, EndStatus, ExportNode, ForeachNode, GraphNode, Join, Mode, Node, Path,
-    Profile, ReduceNode, ReduceStrategy, RunNode, SetNode,
+    Profile, ReduceNode, ReduceStrategy, RunNode, SetNode, WaitNode,
 };
 use crate::definition::report::Report;
 use crate::definition::yaml::{self, Kind};
@@ -81,6 +81,7 @@ enum Type {
     Export,
     Ask,
     Set,
+    Wait,
     End,
 }
 
@@ -93,6 +94,7 @@ fn kind(fields: &mut Fields<'_, '_>, path: &Path<'_>, report: &mut Report<'_>, d
         ("export", Type::Export),
         ("ask", Type::Ask),
         ("set", Type::Set),
+        ("wait", Type::Wait),
         ("end", Type::End),
     ];
     let is_there = fields.take("type").is_some();
@@ -149,6 +151,19 @@ fn kind(fields: &mut Fields<'_, '_>, path: &Path<'_>, report: &mut Report<'_>, d
                 report.refuse("missing-field", &path.key("value"), message);
             }
             Node::Set(SetNode { value: value.unwrap_or_default(), when: fields.text("when", report) })
+        }
+        Type::Wait => {
+            let is_there = fields.take("for").is_some() || fields.take("until").is_some();
+            if !is_there {
+                let message =
+                    "`for` is missing: write how long the node waits, as `for: 5m`, or `until` with a time";
+                report.refuse("missing-field", &path.key("for"), message);
+            }
+            Node::Wait(WaitNode {
+                duration: fields.period("for", report),
+                until: fields.text("until", report),
+                when: fields.text("when", report),
+            })
         }
         Type::Ask => Node::Ask(AskNode {
             question: required(fields, "question", "what the person is asked", path, report),

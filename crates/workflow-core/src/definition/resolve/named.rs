@@ -66,7 +66,7 @@ pub(crate) fn schema_in<'n>(node: &'n Node, path: &str) -> Option<(String, &'n S
         Node::Export(export) => export.output_schema.as_ref(),
         Node::Ask(ask) => ask.output_schema.as_ref(),
         Node::Foreach(foreach) => return schema_in(&foreach.run, &format!("{path}.run")),
-        Node::Branch(_) | Node::Set(_) | Node::End(_) => None,
+        Node::Branch(_) | Node::Set(_) | Node::Wait(_) | Node::End(_) => None,
     };
     Some((format!("{path}.output_schema"), source?))
 }

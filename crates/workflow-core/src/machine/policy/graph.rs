@@ -132,6 +132,7 @@ impl<'a> Step<'a> {
                 }
             }
             NodeKind::Ask(ask) => self.ask_question(path, ask),
+            NodeKind::Wait(wait) => self.wait(graph, path, wait),
             NodeKind::Foreach(foreach) => {
                 if self.node(&path).is_none_or(|state| state.items.is_none()) {
                     let Some(stage) = self.stage else { return Ok(()) };

@@ -29,5 +29,6 @@ mod stage;
 mod step;
 mod strategy;
 mod wait;
+mod wait_node;
 
 pub(super) use step::Step;

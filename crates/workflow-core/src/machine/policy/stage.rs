@@ -203,9 +203,10 @@ impl<'a> Step<'a> {
         self.emit(EventBody::StageStarted { iteration, stage: stage.id.clone(), lanes })?;
         self.open()?;
         // Lanes that were refused, or that needed no call, may have ended the stage already; if the others
-        // ask a person, there may be nothing else to do.
-        let has_ended = |(_, current): (_, &Current)| current.failed + current.succeeded > 0;
-        Ok(!self.state.asks.is_empty() || self.current().is_some_and(has_ended))
+        // ask a person, or wait for a time, there may be nothing else to do.
+        let may_rest =
+            |(_, current): (_, &Current)| current.failed + current.succeeded > 0 || current.has_waits;
+        Ok(!self.state.asks.is_empty() || self.current().is_some_and(may_rest))
     }
 
     /// Continues after something of a lane has ended: with the next lane, if the lanes run one after the

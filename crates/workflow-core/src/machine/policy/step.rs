@@ -64,10 +64,11 @@ impl<'a> Step<'a> {
                 self.go_on_after(path.lane)
             }
             Input::Collected { path, result } => self.collected(&path, result),
-            Input::Due { path } => {
+            Input::Due { path } if self.call(&path).is_some() => {
                 self.due(path);
                 Ok(())
             }
+            Input::Due { path } => self.wait_again(path),
             Input::Finished { path, attempt, result, took } => self.finished(path, attempt, *result, took),
             Input::Interrupted { path, attempt } => {
                 if self.is_running(&path, attempt) {

@@ -40,7 +40,8 @@ impl Step<'_> {
     pub(super) fn resting(&self) -> Option<Wait> {
         let first = self.state.asks.iter().next().map(|(number, ask)| ask.wait(*number));
         let Some((stage, current)) = self.current() else { return first };
-        if current.running > 0 || (first.is_none() && current.retrying == 0) {
+        let may_wait = first.is_some() || current.retrying > 0 || current.has_waits;
+        if current.running > 0 || !may_wait {
             return None;
         }
         let mut ways = Vec::new();
@@ -82,7 +83,8 @@ fn has_ended(node: &NodeState) -> bool {
 
 fn way(node: &NodeState) -> Way {
     match (node.status, node.retry_at) {
-        (StageStatus::Waiting, _) => Way::Asked,
+        (StageStatus::Waiting, None) => Way::Asked,
+        (StageStatus::Waiting, Some(at)) => Way::At(Until { at, reason: WaitReason::Timer, is_guess: false }),
         (StageStatus::Retrying, Some(at)) => {
             let limited = node
                 .error

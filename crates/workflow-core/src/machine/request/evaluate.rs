@@ -2,11 +2,13 @@
 
 use foldhash::fast::RandomState;
 use indexmap::IndexMap;
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::data::Data;
-use crate::definition::ReduceStrategy;
+use crate::definition::{self, ReduceStrategy};
 use crate::exact;
+use crate::expr::Template;
 use crate::failure::{Failure, FailureClass};
 use crate::machine::request::answer;
 use crate::machine::request::scope::{RunScope, document_of};
@@ -43,7 +45,7 @@ pub(in crate::machine) fn output(
                 Err(error) => Err(failure(format!("value: {error}"))),
             },
         },
-        NodeKind::Call(_) | NodeKind::Foreach(_) | NodeKind::Ask(_) => Ok(Data::NULL),
+        NodeKind::Call(_) | NodeKind::Foreach(_) | NodeKind::Ask(_) | NodeKind::Wait(_) => Ok(Data::NULL),
     }
 }
 
@@ -80,6 +82,12 @@ pub(in crate::machine) fn items(foreach: &ForeachPlan, scope: &RunScope<'_>) -> 
         return Ok(data);
     }
     Err(failure(format!("items: must be a list, found {}", kind_of(&data.exact_value()))))
+}
+
+/// The time until which a node waits.
+pub(in crate::machine) fn until(template: &Template, scope: &RunScope<'_>) -> Result<Timestamp, Failure> {
+    let text = template.render_text(scope).map_err(|error| failure(format!("until: {error}")))?;
+    definition::time(&text).map_err(|error| failure(format!("until: {error}")))
 }
 
 /// The values that a `reduce` node combines.

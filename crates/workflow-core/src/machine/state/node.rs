@@ -25,7 +25,7 @@ pub struct NodeState {
     pub failures: u32,
     /// How many attempts were followed by one that corrects their output.
     pub repairs: u32,
-    /// When it is tried again.
+    /// When it is tried again; of a node that waits for a time, that time.
     pub retry_at: Option<Timestamp>,
     /// The provider of the last attempt.
     pub provider: Option<Arc<str>>,
@@ -221,6 +221,8 @@ impl NodeState {
     pub(in crate::machine) fn close(&mut self) {
         self.retry_at = None;
         self.status = match self.status {
+            // A node that waited for a time has begun.
+            StageStatus::Waiting if self.started_at.is_some() => StageStatus::Cancelled,
             StageStatus::Pending | StageStatus::Queued | StageStatus::Waiting if self.attempt == 0 => {
                 StageStatus::Skipped
             }

@@ -48,6 +48,8 @@ pub(in crate::machine) struct Current {
     pub first: Option<u32>,
     /// How many nodes wait to be tried again.
     pub retrying: u32,
+    /// Whether a node has waited for a time.
+    pub has_waits: bool,
     /// What the attempts of the stage used, those of earlier iterations too.
     pub spent: Spent,
 }

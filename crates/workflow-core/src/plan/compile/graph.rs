@@ -9,6 +9,7 @@ use crate::expr::{Condition, Template, ValueTemplate};
 use crate::plan::compile::Compiler;
 use crate::plan::model::{
     ArmPlan, AskPlan, EndPlan, FailurePlan, ForeachPlan, GraphPlan, Items, NodeKind, NodePlan, Source,
+    WaitPlan,
 };
 
 /// How many nodes of a lane are under way at a time, by default.
@@ -103,6 +104,12 @@ impl Compiler<'_> {
                     }
                     None => None,
                 },
+            })),
+            Node::Wait(wait) => NodeKind::Wait(Box::new(match (wait.duration, &wait.until) {
+                (_, Some(until)) => {
+                    WaitPlan::Until(self.keep(format_args!("{path}.until"), Template::parse(until))?)
+                }
+                (period, None) => WaitPlan::For(period.unwrap_or_default().0),
             })),
             Node::Set(set) => NodeKind::Set(Box::new(
                 self.keep(format_args!("{path}.value"), ValueTemplate::parse(&set.value))?,
@@ -226,6 +233,7 @@ fn when(node: &Node) -> Option<&str> {
         Node::Export(export) => export.when.as_deref(),
         Node::Ask(ask) => ask.when.as_deref(),
         Node::Set(set) => set.when.as_deref(),
+        Node::Wait(wait) => wait.when.as_deref(),
         Node::End(end) => end.when.as_deref(),
         Node::Branch(_) => None,
     }

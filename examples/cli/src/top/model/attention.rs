@@ -66,8 +66,12 @@ fn waits(detail: &Detail, wait: &Wait) -> Vec<Line> {
             let by = words::by(detail.view.stopped_by.as_ref());
             vec![Line::new(Look::Paused, format!("paused{by}; press r to resume{since}"))]
         }
-        WaitReason::Quota | WaitReason::Retry => {
-            let look = if wait.reason == WaitReason::Quota { Look::Quota } else { Look::Retrying };
+        WaitReason::Quota | WaitReason::Retry | WaitReason::Timer => {
+            let look = match wait.reason {
+                WaitReason::Quota => Look::Quota,
+                WaitReason::Timer => Look::Paused,
+                _ => Look::Retrying,
+            };
             let known = if wait.until.is_none() { ", until an unknown time" } else { "" };
             vec![Line::new(look, format!("waits for {}{known}{since}", words::waits_for(wait)))]
         }

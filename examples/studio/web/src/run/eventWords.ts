@@ -104,6 +104,8 @@ export function eventText(event: Event): string {
     case "stage_asked":
     case "node_asked":
       return `asks: ${event.data.question}`;
+    case "node_waiting":
+      return `waits until ${event.data.until}`;
     case "answered":
       return `answered${by(event.data.by)}: ${JSON.stringify(event.data.answer)}`;
     case "answer_refused":

@@ -118,6 +118,14 @@ export class Timeline {
         node.pauses.push({ reason: "queue", from: at, to: undefined, wait: undefined, text: event.data.provider });
         break;
       }
+      case "node_waiting": {
+        const node = this.#item(event.data.path);
+        node.status = "waiting";
+        node.from ??= at;
+        const text = `until ${event.data.until}`;
+        node.pauses.push({ reason: "timer", from: at, to: undefined, wait: undefined, text });
+        break;
+      }
       case "node_completed":
         this.#end(this.#item(event.data.path), at, "completed", event.seq);
         break;

@@ -143,6 +143,15 @@ impl State {
                 let was = std::mem::replace(&mut node.status, StageStatus::Queued);
                 current.retrying -= u32::from(was == StageStatus::Retrying);
             }
+            EventBody::NodeWaiting { path, until } => {
+                let current = self.current(path)?;
+                current.graph_of(path)?;
+                let node = current.node(path)?;
+                node.status = StageStatus::Waiting;
+                node.started_at = Some(event.at);
+                node.retry_at = Some(*until);
+                current.has_waits = true;
+            }
             EventBody::NodeStarted { path, items } => {
                 let elements = items.elements().ok_or("the items are not an array")?;
                 let node = self.current(path)?.node_of_graph(path)?;

@@ -29,6 +29,7 @@ impl State {
             failed: 0,
             first: None,
             retrying: 0,
+            has_waits: false,
             spent,
         });
     }

@@ -37,7 +37,7 @@ export function Inbox() {
     queryFn: ({ signal }) =>
       client.call(
         "workflow:runs:list",
-        { statuses: ["paused", "running"], waits: ["quota", "pause"], limit: 100 },
+        { statuses: ["paused", "running"], waits: ["quota", "pause", "timer"], limit: 100 },
         { signal },
       ),
   });
@@ -199,7 +199,7 @@ function Other({ run }: { run: RunRecord }) {
         </span>
         <span className="muted small ellipsis">
           {run.workflowId} · {run.runId}
-          {run.wait?.reason === "quota" ? ` · ${quotaTime(run.wait, now)}` : ""}
+          {run.wait?.reason === "quota" || run.wait?.reason === "timer" ? ` · ${quotaTime(run.wait, now)}` : ""}
         </span>
       </Link>
     </li>

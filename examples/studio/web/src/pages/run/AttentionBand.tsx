@@ -63,7 +63,8 @@ function OtherWait({ run, wait, plan }: { run: RunView; wait: Wait; plan: RunPla
     quota: quotaWords(wait, now),
     pause: `Paused${run.stoppedBy ? ` by ${run.stoppedBy.name ?? run.stoppedBy.id}` : ""}. Resume continues it.`,
     retry: until === undefined ? "It is tried again." : `It is tried again at ${clock(until)}.`,
-  }[wait.reason as "quota" | "pause" | "retry"];
+    timer: until === undefined ? "A node waits for a time." : `A node waits until ${moment(until, now)}.`,
+  }[wait.reason as "quota" | "pause" | "retry" | "timer"];
   if (text === undefined) return null;
   return (
     <div className={`attention is-slim tone-${tone}`}>

@@ -203,6 +203,7 @@ export function RunHistory() {
               <option value="quota">A quota</option>
               <option value="pause">Resume</option>
               <option value="retry">A retry</option>
+              <option value="timer">A time</option>
             </select>
           </label>
           <label className="labelled">
