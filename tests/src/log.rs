@@ -161,7 +161,12 @@ fn describe(body: &EventBody, start: Timestamp) -> String {
             let schema = schema.as_ref().map(|schema| format!(", as {schema:?}")).unwrap_or_default();
             format!("{} {}: {question:?}{schema}", node(path), word(reason))
         }
-        EventBody::NodeWaiting { path, until } => format!("{} until {}", node(path), since(start, *until)),
+        EventBody::NodeWaiting { path, until, signal } => {
+            let signal = signal.as_ref().map(|name| format!(" for {name}")).unwrap_or_default();
+            let until = until.map(|at| format!(" until {}", since(start, at))).unwrap_or_default();
+            format!("{}{signal}{until}", node(path))
+        }
+        EventBody::SignalReceived { signal, .. } => format!("{} {:?}", signal.name, signal.data),
         EventBody::Answered { wait, answer, .. } => format!("event {wait} with {answer:?}"),
         EventBody::AnswerRefused { wait, reason, .. } => format!("event {wait}: {reason}"),
         EventBody::RunWaiting { wait } => {

@@ -120,6 +120,9 @@ struct Log<'a> {
     own_output: Option<Value>,
     /// The open questions, by the numbers of their events.
     asks: BTreeMap<u64, Ask>,
+    /// The signals that no node has taken, and the ids of all.
+    signals: Vec<(Box<str>, Value)>,
+    signal_ids: BTreeSet<Box<str>>,
     /// A person's answer about the next stage.
     said: Said,
     /// Whether the run waits, and until when.
@@ -168,7 +171,12 @@ struct Node {
     failures: u32,
     /// Attempts that do not count.
     free: u32,
+    /// When it is tried again; until when it waits.
     retry_at: Option<Timestamp>,
+    /// Whether it waits for a time or a signal.
+    waits: bool,
+    /// The signal that it waits for.
+    signal: Option<Arc<str>>,
     output: Value,
 }
 
@@ -228,6 +236,8 @@ impl<'a> Log<'a> {
             ending: None,
             own_output: None,
             asks: BTreeMap::new(),
+            signals: Vec::new(),
+            signal_ids: BTreeSet::new(),
             said: Said::Nothing,
             waiting: None,
             spending: Spending::default(),

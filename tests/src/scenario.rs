@@ -26,7 +26,7 @@ use workflow_core::ids::{RunId, WorkflowId};
 use workflow_core::machine::State;
 use workflow_core::plan::Plan;
 use workflow_core::status::{RunStatus, Wait, WaitReason};
-use workflow_core::store::{Control, NewRun, RunStore};
+use workflow_core::store::{Control, NewRun, RunStore, Signal};
 use workflow_core::view::RunView;
 use workflow_exec::{Clock, Engine, EngineError, Limits};
 
@@ -115,6 +115,10 @@ impl Scenario {
                 }
                 ["interactive"] => scenario.interactive = true,
                 ["outcome", said] => scenario.outcome = serde_json::from_str(said).unwrap(),
+                ["at", ms, "signal", signal] => {
+                    let signal = serde_json::from_str(signal).unwrap();
+                    scenario.controls.push((ms.parse().unwrap(), Control::Signal(signal)));
+                }
                 ["at", ms, control] => {
                     let control = serde_json::from_value(control.into()).unwrap();
                     scenario.controls.push((ms.parse().unwrap(), control));
@@ -184,8 +188,12 @@ impl Scenario {
         while view.status == RunStatus::Paused {
             let asked: Vec<_> =
                 view.waits.iter().filter_map(|wait| Some((wait.number?, self.says(wait)))).collect();
-            if asked.is_empty() {
+            let signals: Vec<_> = view.waits.iter().filter_map(|wait| self.signals(wait)).collect();
+            if asked.is_empty() && signals.is_empty() {
                 break;
+            }
+            for signal in signals {
+                let _ = handle.signal(signal).await?;
             }
             for (number, answer) in asked {
                 let _ = handle.answer(number, answer).await?;
@@ -198,6 +206,16 @@ impl Scenario {
     /// Marks all control requests as not sent, to play again.
     pub fn rewind(&self) {
         self.asked.store(0, Ordering::SeqCst);
+    }
+
+    /// The signal that a wait is for, with the data of the scenario's first one of that name.
+    fn signals(&self, wait: &Wait) -> Option<Signal> {
+        let name = wait.signal.as_deref()?;
+        let known = self.controls.iter().find_map(|(_, control)| match control {
+            Control::Signal(signal) if *signal.name == *name => Some(signal.data.value()),
+            _ => None,
+        });
+        Some(Signal::new(name).unwrap().data(known.unwrap_or_default()))
     }
 
     /// The answer of the scenario's person: yes, the first choice, or `this`.

@@ -149,6 +149,13 @@ scenarios! {
     set
     set_node
     set_node_fails
+    signal
+    signal_cancel
+    signal_each
+    signal_last
+    signal_pause
+    signal_set_fails
+    signal_timeout
     skipped_by_when
     stop
     timeout

@@ -213,6 +213,40 @@ export type EventBody =
       };
     }
   | {
+      type: "node_waiting";
+      data: {
+        /**
+         * The node.
+         */
+        path: string;
+        /**
+         * The time; for a signal how long it is waited for, and absent if that has no limit.
+         */
+        until?: string;
+        /**
+         * The name of the signal; absent if it waits for the time.
+         */
+        signal?: string;
+      };
+    }
+  | {
+      type: "signal_received";
+      data: {
+        /**
+         * The number of the control.
+         */
+        control: number;
+        /**
+         * The signal.
+         */
+        signal: Signal;
+        /**
+         * Who sent it, if that is known.
+         */
+        by?: Actor | null;
+      };
+    }
+  | {
       type: "attempt_started";
       data: {
         /**
@@ -726,7 +760,8 @@ export type RunStatus = "pending" | "running" | "paused" | "completed" | "failed
 /**
  * The reasons to wait.
  */
-export type WaitReason = "pause" | "approval" | "question" | "unknown_outcome" | "quota" | "retry" | "crashes";
+export type WaitReason =
+  "pause" | "approval" | "question" | "unknown_outcome" | "quota" | "retry" | "timer" | "signal" | "crashes";
 /**
  * The status of a stage, or of one of its lanes.
  */
@@ -842,6 +877,9 @@ export type GraphNode = {
     })
   | (SetNode & {
       type: "set";
+    })
+  | (WaitNode & {
+      type: "wait";
     })
   | (EndNode & {
       type: "end";
@@ -1051,6 +1089,9 @@ export type Node =
     })
   | (SetNode & {
       type: "set";
+    })
+  | (WaitNode & {
+      type: "wait";
     })
   | (EndNode & {
       type: "end";
@@ -1429,6 +1470,13 @@ export interface Operations {
    */
   "workflow:runs:resume": {
     request: ResumeRun;
+    response: ControlResult;
+  };
+  /**
+   * Sends a signal to a run: a node of type `wait` that names it takes it, now or when it starts. Needs the scope `run`.
+   */
+  "workflow:runs:signal": {
+    request: SignalRun;
     response: ControlResult;
   };
   /**
@@ -2865,6 +2913,10 @@ export interface Wait {
    * What a person is asked.
    */
   question?: string | null;
+  /**
+   * The name of the signal that is waited for.
+   */
+  signal?: string | null;
   /**
    * The JSON Schema of the answer.
    */
@@ -4667,6 +4719,27 @@ export interface ResumeRun {
   runId: string;
 }
 /**
+ * Sends a signal to a run.
+ */
+export interface SignalRun {
+  /**
+   * The run.
+   */
+  runId: string;
+  /**
+   * The name of the signal: 1 to 64 letters, digits, `-`, `_` and `.`.
+   */
+  name: string;
+  /**
+   * What the signal says: the output of the node that takes it. Default: null.
+   */
+  data?: unknown;
+  /**
+   * An id that the sender chooses: of several signals with one id, the run receives the first.
+   */
+  id?: string | null;
+}
+/**
  * Reads the JSON Schemas of the files that the catalog keeps.
  */
 export interface ListSchemas {}
@@ -5418,6 +5491,35 @@ export interface SetNode {
   when?: string | null;
 }
 /**
+ * A node that waits for a time, or for a signal that is sent to the run. While nothing else of the run is in progress, the
+ * run waits in the store and needs no process.
+ */
+export interface WaitNode {
+  /**
+   * How long it waits, counted from when the node starts.
+   */
+  for?: Period | null;
+  /**
+   * Until when it waits: a date and a time with their offset from UTC, such as `2026-12-01T08:00:00Z` or
+   * `2026-12-01T09:00:00+01:00`, or an expression for them. A time in the past ends the node at once.
+   */
+  until?: string | null;
+  /**
+   * The name of the signal that it waits for: 1 to 64 letters, digits, `-`, `_` and `.`. Its output is the data of the
+   * signal; without a signal it is null. A signal that was sent before the node starts is kept for it; each is taken by
+   * one node.
+   */
+  signal?: string | null;
+  /**
+   * How long it waits for the signal; then it fails with `timeout`. Default: without a limit.
+   */
+  timeout?: Period | null;
+  /**
+   * A condition; when it is false the node is skipped.
+   */
+  when?: string | null;
+}
+/**
  * A node that ends the run: once its stage has completed, later stages are skipped.
  */
 export interface EndNode {
@@ -5871,6 +5973,25 @@ export interface StageView {
    * Why it failed.
    */
   error?: Failure | null;
+}
+/**
+ * A signal that is sent to a run: something has happened outside. A node of type `wait` that names it takes it, and its data
+ * is the output of that node. Of several signals with one name each is taken by one node, in the order in which they
+ * were sent. A signal that no node waits for is kept for one that starts later.
+ */
+export interface Signal {
+  /**
+   * Its name: 1 to 64 letters, digits, `-`, `_` and `.`.
+   */
+  name: string;
+  /**
+   * What it says.
+   */
+  data?: unknown;
+  /**
+   * Its id, which the sender chooses: of several signals with one id, a run receives the first.
+   */
+  id?: string | null;
 }
 /**
  * One stage.

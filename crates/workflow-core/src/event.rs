@@ -24,6 +24,7 @@ use crate::data::Data;
 use crate::failure::Failure;
 use crate::ids::{NodeId, NodePath, RoleId, StageId};
 use crate::status::{Wait, WaitReason};
+use crate::store::Signal;
 use crate::usage::Usage;
 
 /// The version of the event format that this crate writes.
@@ -137,12 +138,28 @@ pub enum EventBody {
         /// The provider it waits for.
         provider: Arc<str>,
     },
-    /// A node waits for a time.
+    /// A node waits for a time, or for a signal.
     NodeWaiting {
         /// The node.
         path: NodePath,
-        /// The time.
-        until: Timestamp,
+        /// The time; for a signal how long it is waited for, and absent if that has no limit.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "String")]
+        until: Option<Timestamp>,
+        /// The name of the signal; absent if it waits for the time.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "String")]
+        signal: Option<Arc<str>>,
+    },
+    /// A signal was sent to the run.
+    SignalReceived {
+        /// The number of the control.
+        control: u64,
+        /// The signal.
+        signal: Box<Signal>,
+        /// Who sent it, if that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Arc<Actor>>,
     },
     /// The provider may have been called from here on.
     AttemptStarted {
@@ -392,7 +409,7 @@ pub enum EventBody {
         /// What it waits for; of several things the first.
         wait: Box<Wait>,
     },
-    /// The time that the run waited for is reached.
+    /// The time that the run waited for is reached, or the signal that it waited for was sent.
     RunContinued,
     /// A pause was requested: nothing new starts.
     PauseRequested {
@@ -505,6 +522,7 @@ impl EventBody {
             Self::NodeSkipped { .. } => "node_skipped",
             Self::NodeQueued { .. } => "node_queued",
             Self::NodeWaiting { .. } => "node_waiting",
+            Self::SignalReceived { .. } => "signal_received",
             Self::AttemptStarted { .. } => "attempt_started",
             Self::SessionRecorded { .. } => "session_recorded",
             Self::SessionDropped { .. } => "session_dropped",

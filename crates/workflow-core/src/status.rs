@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::data::Data;
+use crate::ids::NodePath;
 use crate::names::names;
 
 /// The status of a run.
@@ -62,7 +63,7 @@ pub enum StageStatus {
     Running,
     /// Waits to be tried again.
     Retrying,
-    /// Waits for an answer of a person, or for a time.
+    /// Waits for an answer of a person, for a time, or for a signal.
     Waiting,
     /// Succeeded.
     Completed,
@@ -114,6 +115,9 @@ pub struct Wait {
     /// What a person is asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub question: Option<String>,
+    /// The name of the signal that is waited for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<String>,
     /// The JSON Schema of the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema: Option<Data>,
@@ -140,6 +144,12 @@ impl Wait {
         matches!(self.reason, WaitReason::Pause | WaitReason::Crashes)
     }
 
+    /// Waits for a signal at a node.
+    pub(crate) fn for_signal(path: &NodePath, name: &str) -> Self {
+        let (place, signal) = (Some(path.to_string()), Some(name.to_owned()));
+        Self { place, signal, ..Self::of(WaitReason::Signal) }
+    }
+
     /// Waits for that reason, without further details.
     pub fn of(reason: WaitReason) -> Self {
         Self {
@@ -150,6 +160,7 @@ impl Wait {
             number: None,
             place: None,
             question: None,
+            signal: None,
             schema: None,
         }
     }
@@ -174,6 +185,8 @@ pub enum WaitReason {
     Retry,
     /// A node waits for a time.
     Timer,
+    /// A node waits for a signal.
+    Signal,
     /// The process that drove the run repeatedly died before an event was stored. A person resumes the run
     /// once the cause is known.
     Crashes,
@@ -195,5 +208,6 @@ names! {
     Quota => "quota",
     Retry => "retry",
     Timer => "timer",
+    Signal => "signal",
     Crashes => "crashes",
 }

@@ -82,16 +82,21 @@ impl Known {
         is_in
     }
 
-    /// Redacts an answer that was given in a process without the secrets. Discards one that has a secret in a
-    /// key.
+    /// Redacts an answer, or the data of a signal, that was given in a process without the secrets. Discards one that has a
+    /// secret in a key.
     pub(crate) fn control(&self, control: &mut Control) {
-        let (Control::Answer(answer), Some(redactor)) = (control, self.redactor()) else { return };
-        if !redactor.is_in_data(&answer.value) {
+        let (what, value) = match control {
+            Control::Answer(answer) => ("an answer", &mut answer.value),
+            Control::Signal(signal) => ("a signal", &mut signal.data),
+            _ => return,
+        };
+        let Some(redactor) = self.redactor() else { return };
+        if !redactor.is_in_data(value) {
             return;
         }
-        warn!(wait = answer.wait, "an answer holds a secret, which is redacted");
-        if redactor.data(&mut answer.value).is_err() {
-            answer.value = Data::NULL;
+        warn!("{what} holds a secret, which is redacted");
+        if redactor.data(value).is_err() {
+            *value = Data::NULL;
         }
     }
 

@@ -66,6 +66,7 @@ pub fn operations() -> &'static [OperationInfo] {
         OperationInfo::of::<report::ReportRun>(),
         OperationInfo::of::<runs::RerunRun>(),
         OperationInfo::of::<runs::ResumeRun>(),
+        OperationInfo::of::<runs::SignalRun>(),
         OperationInfo::of::<parts::ListSchemas>(),
         OperationInfo::of::<parts::ListSkills>(),
         OperationInfo::of::<parts::DeleteSkill>(),

@@ -27,7 +27,7 @@ use crate::reference::RunRef;
 pub(crate) use catalog::{EditArgs, GraphArgs, ImportArgs, ReportArgs};
 pub(crate) use deleting::{DeleteArgs, PruneArgs};
 pub(crate) use serving::{McpArgs, More, ServeArgs, StudioArgs};
-pub(crate) use steering::{AnswerArgs, ForkArgs, Other, RerunArgs};
+pub(crate) use steering::{AnswerArgs, ForkArgs, Other, RerunArgs, SignalArgs};
 
 const AFTER_HELP: &str = "\
 Exit codes:
@@ -35,7 +35,7 @@ Exit codes:
   1  the run failed
   2  wrong usage, an invalid definition, or something with that name exists already
   3  the run was cancelled
-  4  the run waits for a person: it has a question, or is paused
+  4  the run waits for a person or a signal: it has a question, names a signal, or is paused
   5  not found, driven or taken over by another process, or the store failed
   6  the run refused the request: it has ended, is being cancelled, has no such question, or was answered already
   7  the request is recorded, and the process that drives the run has not decided on it yet
@@ -301,6 +301,8 @@ pub(crate) enum Command {
     },
     /// Show what a run asks, or answer it, and drive the run until it ends or pauses, or leave it to a worker.
     Answer(AnswerArgs),
+    /// Send a signal to a run: a node of type `wait` that names it takes it, now or when it starts.
+    Signal(SignalArgs),
     /// Create a new run that continues from a point of another run, which is not changed.
     Fork(ForkArgs),
     /// Repeat a run as a new run, from the start or from a stage.

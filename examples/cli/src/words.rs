@@ -32,6 +32,10 @@ pub(crate) fn waits_for(wait: &Wait) -> String {
         WaitReason::Quota => "its quota".to_owned(),
         WaitReason::Retry => "another attempt".to_owned(),
         WaitReason::Timer => "a time".to_owned(),
+        WaitReason::Signal => {
+            let name = wait.signal.as_deref().unwrap_or_default();
+            format!("the signal `{name}` at {place}")
+        }
         WaitReason::Crashes => "a person to resume it after crashes".to_owned(),
         _ => "a person to resume it".to_owned(),
     };
@@ -80,10 +84,16 @@ fn choice(value: &Value) -> String {
     }
 }
 
-/// The command that answers; `asked` is the number of questions of the run.
+/// Whether a person or a program ends the wait with an answer or a signal.
+pub(crate) fn is_told(wait: &Wait) -> bool {
+    wait.number.is_some() || wait.signal.is_some()
+}
+
+/// The command that ends the wait; `asked` is the number of questions of the run.
 pub(crate) fn command(run: &RunId, wait: &Wait, asked: usize) -> String {
-    match wait.number {
-        Some(number) if asked > 1 => format!("workflow answer {run} --wait {number}"),
+    match (wait.number, &wait.signal) {
+        (Some(number), _) if asked > 1 => format!("workflow answer {run} --wait {number}"),
+        (None, Some(signal)) => format!("workflow signal {run} {signal}"),
         _ => format!("workflow answer {run}"),
     }
 }

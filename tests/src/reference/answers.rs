@@ -7,6 +7,7 @@ use workflow_core::failure::FailureClass;
 use workflow_core::ids::NodePath;
 use workflow_core::provider::{ProviderError, Reply};
 use workflow_core::status::{Wait, WaitReason};
+use workflow_core::store::Signal;
 use workflow_core::usage::Usage;
 
 use super::case::Case;
@@ -103,6 +104,22 @@ pub(crate) fn person(case: &Case, wait: &Wait) -> Value {
     let choices = wait.schema.as_ref().map(|schema| schema.value()["enum"].as_array().cloned().unwrap());
     says(case, place, &choices.unwrap_or_default())
 }
+
+/// The signal that a wait is for, as it is always sent; none for a signal that is never sent.
+pub(crate) fn signal_for(wait: &Wait) -> Option<Signal> {
+    wait.signal.as_deref().filter(|name| *name != NEVER).map(signal)
+}
+
+/// The signal of that name, as it is always sent: it does not matter which of several is received.
+pub(crate) fn signal(name: &str) -> Signal {
+    Signal::new(name).unwrap().data(json!({ "told": name }))
+}
+
+/// The name of a signal that is never sent.
+pub(crate) const NEVER: &str = "never";
+
+/// The names of the signals that are sent.
+pub(crate) const SIGNALS: [&str; 2] = ["go", "news"];
 
 /// The answer of a person who is asked at `place`, one of these choices if there are any.
 pub(super) fn says(case: &Case, place: &str, choices: &[Value]) -> Value {

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use workflow_core::bundle::Bundle;
 use workflow_core::definition::{self, Defaults, VariableType, Workflow, WorkflowInput};
 
+use super::answers::{NEVER, SIGNALS};
 use super::case::Case;
 use super::chance::Chance;
 use super::play::PROVIDERS;
@@ -201,7 +202,7 @@ fn orders(seed: u64, profiles: &mut Map<String, Value>) {
     }
 }
 
-/// Some nodes wait for a time in place of a call: in memory, or so long that the run waits in its store.
+/// Some nodes wait for a time or for a signal in place of a call: in memory, or so long that the run waits in its store.
 fn waits(seed: u64, profiles: &mut Map<String, Value>) {
     let chance = &mut Chance::of(seed, "waits");
     for profile in profiles.values_mut() {
@@ -215,7 +216,12 @@ fn waits(seed: u64, profiles: &mut Map<String, Value>) {
             }
             let kept = ["id", "out", "when", "set", "after"];
             let mut made = json!({ "type": "wait" });
-            match chance.below(5) {
+            match chance.below(9) {
+                5..=7 => made["signal"] = (*chance.one(&SIGNALS)).into(),
+                8 => {
+                    made["signal"] = NEVER.into();
+                    made["timeout"] = (*chance.one(&["5s", "2m"])).into();
+                }
                 0 => made["until"] = (*chance.one(&["2001-01-01T00:00:00Z", "${vars.n}"])).into(),
                 1 => made["for"] = 0.into(),
                 _ => made["for"] = (*chance.one(&["300ms", "20s", "31s", "2m"])).into(),

@@ -19,6 +19,7 @@ use workflow_exec::{Clock, Engine, EngineError};
 
 use super::answers::{self, answer, usage};
 use super::case::Case;
+use super::chance::Chance;
 use crate::faulty::{Fault, Faulty};
 use crate::scenario;
 use crate::sim::Sim;
@@ -109,6 +110,12 @@ async fn drive(
 ) -> Result<RunView, EngineError> {
     let handle = engine.handle(run);
     let start = handle.view().await?.created_at;
+    if Chance::of(case.seed, "early signals").percent(20) {
+        let early = answers::signal(answers::SIGNALS[0]).id("early").unwrap();
+        for _ in 0..2 {
+            engine.store().request(run, Control::Signal(early.clone().into()).into()).await?;
+        }
+    }
     let asking = async {
         loop {
             let number = asked.load(Ordering::SeqCst);
@@ -131,6 +138,9 @@ async fn drive(
         }
         for wait in view.waits.iter().filter(|wait| wait.number.is_some()) {
             let _ = handle.answer(wait.number.unwrap(), answers::person(case, wait)).await?;
+        }
+        for signal in view.waits.iter().filter_map(answers::signal_for) {
+            let _ = handle.signal(signal).await?;
         }
         view = handle.wait().await?;
     }

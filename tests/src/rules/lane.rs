@@ -60,13 +60,18 @@ impl<'a> Log<'a> {
                 node.items = Some(items);
                 Ok(())
             }
-            EventBody::NodeWaiting { path, until } => {
+            EventBody::NodeWaiting { path, until, signal } => {
                 self.check_start(path)?;
-                let is_wait = matches!(self.what(path), Some(Node::Wait(_)));
-                rule(is_wait, "only a node of type `wait` waits for a time")?;
+                let Some(Node::Wait(wait)) = self.what(path) else {
+                    return Err("only a node of type `wait` waits for a time or a signal");
+                };
+                let named = wait.signal.as_deref() == signal.as_deref();
+                rule(named, "a node waits for the signal that it names")?;
+                let limited = signal.is_none() || wait.timeout.is_some();
+                rule(until.is_some() == limited, "a node waits until a time if it says so")?;
                 let node = self.nodes.entry(path.clone()).or_default();
-                rule(node.retry_at.is_none(), "a node begins to wait once")?;
-                node.retry_at = Some(*until);
+                rule(!node.waits, "a node begins to wait once")?;
+                (node.waits, node.retry_at, node.signal) = (true, *until, signal.clone());
                 Ok(())
             }
             EventBody::NodeSkipped { path } => {
@@ -92,11 +97,17 @@ impl<'a> Log<'a> {
                 self.vars.extend(set);
                 let (now, clocks) = (self.now, self.reading.clocks);
                 let node = self.nodes.entry(path.clone()).or_default();
-                let until = node.retry_at.take();
+                let until = node.retry_at.take().filter(|_| node.signal.is_none());
                 rule(
                     !clocks || until.is_none_or(|until| until <= now),
                     "a wait ends when its time is reached",
                 )?;
+                if let Some(name) = &node.signal {
+                    let place = self.signals.iter().position(|(sent, _)| **sent == **name);
+                    place
+                        .map(|place| self.signals.remove(place))
+                        .ok_or("a node takes a signal that was sent")?;
+                }
                 (node.succeeded, node.output) = (true, output.value());
                 Ok(())
             }
@@ -116,10 +127,21 @@ impl<'a> Log<'a> {
                     self.check_start(path)?;
                     let is_call = self.what(path).and_then(graph::call).is_some();
                     rule(!is_call, "a call fails with an attempt")?;
+                    let late = node.filter(|node| node.signal.is_some()).and_then(|node| node.retry_at);
+                    let timed_out = error.class == FailureClass::Timeout
+                        && (!self.reading.clocks || late.is_some_and(|until| until <= self.now));
+                    let waits = node.is_some_and(|node| node.waits);
+                    let unset = self.sets(path) > 0 && error.class == FailureClass::Expression;
+                    rule(!waits || timed_out || unset, "a wait fails when no signal was sent in time")?;
                 }
                 let node = self.nodes.entry(path.clone()).or_default();
+                if let Some(name) = &node.signal
+                    && let Some(place) = self.signals.iter().position(|(sent, _)| **sent == **name)
+                {
+                    self.signals.remove(place);
+                }
                 rule(!node.failed, "a node fails once")?;
-                (node.succeeded, node.failed) = (false, true);
+                (node.succeeded, node.failed, node.retry_at) = (false, true, None);
                 if by_itself {
                     return self.check_passes(path, error, *continues, true);
                 }
@@ -355,8 +377,11 @@ impl<'a> Log<'a> {
             }
             Node::Run(_) => Err("a call ends with an attempt"),
             Node::Wait(_) => {
-                let waited = self.nodes.get(path).is_some_and(|node| node.retry_at.is_some());
-                if waited { Ok(Value::Null) } else { Err("a wait ends that has begun") }
+                let node =
+                    self.nodes.get(path).filter(|node| node.waits).ok_or("a wait ends that has begun")?;
+                let Some(name) = &node.signal else { return Ok(Value::Null) };
+                let sent = self.signals.iter().find(|(sent, _)| **sent == **name);
+                sent.map(|(_, data)| data.clone()).ok_or("a node takes a signal that was sent")
             }
             // The reference interpreter says what it is.
             Node::Set(_) | Node::End(_) => Ok(output.clone()),

@@ -8,7 +8,7 @@ use workflow_core::ids::{NodePath, StageId};
 use workflow_core::status::WaitReason;
 
 use super::attempts::MOST_DEATHS;
-use super::{Checked, Log, graph, rule};
+use super::{Checked, Log, Node as NodeLog, graph, rule};
 
 /// A question, and where it is asked.
 #[derive(Debug)]
@@ -58,6 +58,14 @@ impl<'a> Log<'a> {
                 Ok(())
             }
             EventBody::AnswerRefused { control, .. } => self.control(*control),
+            EventBody::SignalReceived { control, signal, .. } => {
+                self.control(*control)?;
+                rule(!self.cancelling, "a cancelled run receives no signals")?;
+                if signal.id.as_ref().is_none_or(|id| self.signal_ids.insert(id.clone())) {
+                    self.signals.push((signal.name.clone(), signal.data.value()));
+                }
+                Ok(())
+            }
             EventBody::RunWaiting { wait } if wait.reason == WaitReason::Crashes => {
                 rule(self.may_go_on(), "only a run that could continue is left to a person")?;
                 (self.waiting, self.crashed) = (Some(None), true);
@@ -69,8 +77,10 @@ impl<'a> Log<'a> {
                     "only a run that could continue waits, and it waits once",
                 )?;
                 rule(self.running() == 0, "a waiting run has no running calls")?;
-                let retries = self.nodes.values().any(|node| node.retry_at.is_some());
-                rule(!self.asks.is_empty() || retries, "a run waits for a person or for a time")?;
+                let open =
+                    |node: &NodeLog| node.retry_at.is_some() || (node.signal.is_some() && !node.has_ended());
+                let waits = self.nodes.values().any(open);
+                rule(!self.asks.is_empty() || waits, "a run waits for a person, a time or a signal")?;
                 let (now, clocks) = (self.now, self.reading.clocks);
                 rule(!clocks || wait.until.is_none_or(|until| until > now), "a run waits for a future time")?;
                 self.waiting = Some(wait.until);
@@ -78,10 +88,14 @@ impl<'a> Log<'a> {
             }
             EventBody::RunContinued => {
                 let until = self.waiting.take().flatten();
-                rule(
-                    until.is_some_and(|until| !self.reading.clocks || until <= self.now),
-                    "a run continues when its time is due",
-                )
+                let is_due = until.is_some_and(|until| !self.reading.clocks || until <= self.now);
+                let mut waits = self.nodes.values().filter(|node| !node.has_ended());
+                let is_sent = waits.any(|node| {
+                    node.signal
+                        .as_ref()
+                        .is_some_and(|name| self.signals.iter().any(|(sent, _)| **sent == **name))
+                });
+                rule(is_due || is_sent, "a run continues when its time is due, or its signal was sent")
             }
             other => self.take_of_budgets(other),
         }

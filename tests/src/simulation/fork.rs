@@ -148,6 +148,7 @@ pub fn judge(events: &[Event], source: &[Event], was: &str, counts: &mut Counts)
                 | EventBody::StageCompleted { .. }
                 | EventBody::IterationEnded { .. }
                 | EventBody::Answered { .. }
+                | EventBody::SignalReceived { .. }
         );
         if is_result && !is_taken {
             return Err(format!("an event was not copied: {:?}", event.body));
@@ -165,12 +166,16 @@ pub fn judge(events: &[Event], source: &[Event], was: &str, counts: &mut Counts)
     Ok(())
 }
 
-/// Whether an event of a fork equals that of its source. The answered control requests are numbered again.
+/// Whether an event of a fork equals that of its source. Control requests are numbered again.
 fn is_same(taken: &EventBody, event: &EventBody) -> bool {
     match (taken, event) {
         (EventBody::Answered { control: 0, answer, .. }, EventBody::Answered { answer: source, .. }) => {
             answer == source
         }
+        (
+            EventBody::SignalReceived { control: 0, signal, .. },
+            EventBody::SignalReceived { signal: source, .. },
+        ) => signal == source,
         _ => taken == event,
     }
 }

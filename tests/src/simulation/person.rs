@@ -11,7 +11,7 @@ use workflow_core::data::Data;
 use workflow_core::event::{Event, EventBody};
 use workflow_core::ids::RunId;
 use workflow_core::status::{Wait, WaitReason};
-use workflow_core::store::{Answer, Control};
+use workflow_core::store::{Answer, Control, Signal};
 
 use super::counts::Counts;
 use crate::reference::answers;
@@ -67,6 +67,16 @@ impl Person {
             }
             controls.extend(said);
         }
+        for signal in waits.iter().filter_map(answers::signal_for) {
+            controls.push(Control::Signal(signal.into()));
+        }
+        if self.chance.percent(5) {
+            // Nothing may wait for it yet, or any more; it is sent twice.
+            let name = *self.chance.one(&answers::SIGNALS[..]);
+            let id = format!("s{}", self.chance.below(3));
+            let signal = Control::Signal(answers::signal(name).id(id).unwrap().into());
+            controls.extend([signal.clone(), signal]);
+        }
         if self.chance.percent(10)
             && let Some(said) = self.said.get(run)
         {
@@ -92,6 +102,10 @@ pub fn judge(events: &[Event], asked: &[Asked], counts: &mut Counts) -> Result<(
         let carried = events.iter().find(|event| control(event) == Some(*number)).map(who);
         if carried.is_some_and(|carried| carried != by.as_ref()) {
             return Err(format!("the event of the control request {number} does not name who sent it"));
+        }
+        if let Control::Signal(signal) = asked {
+            judge_signal(events, *number, signal, last, counts)?;
+            continue;
         }
         let Control::Answer(answer) = asked else { continue };
         let mut found = events.iter().filter(|event| control(event) == Some(*number));
@@ -144,6 +158,31 @@ pub fn judge(events: &[Event], asked: &[Asked], counts: &mut Counts) -> Result<(
     Ok(())
 }
 
+/// Checks that a signal was received once, unchanged.
+fn judge_signal(
+    events: &[Event],
+    number: u64,
+    signal: &Signal,
+    last: u64,
+    counts: &mut Counts,
+) -> Result<(), String> {
+    let mut found = events.iter().filter(|event| control(event) == Some(number));
+    let cancels = |event: &Event| matches!(event.body, EventBody::CancelRequested { .. });
+    match (found.next().map(|event| &event.body), found.next()) {
+        (Some(EventBody::SignalReceived { signal: received, .. }), None) if **received == *signal => {
+            counts.signals += 1;
+            Ok(())
+        }
+        (None, None) if number > last || events.iter().any(cancels) => {
+            counts.unheard += 1;
+            Ok(())
+        }
+        (None, None) => Err(format!("the signal {number} was lost: a later control request had an effect")),
+        (Some(body), _) => Err(format!("the signal {number} resulted in {body:?}, or was received twice")),
+        (None, Some(_)) => Ok(()),
+    }
+}
+
 /// The control request that an event applies.
 fn control(event: &Event) -> Option<u64> {
     match &event.body {
@@ -151,7 +190,8 @@ fn control(event: &Event) -> Option<u64> {
         | EventBody::RunResumed { control, .. }
         | EventBody::CancelRequested { control, .. }
         | EventBody::Answered { control, .. }
-        | EventBody::AnswerRefused { control, .. } => Some(*control),
+        | EventBody::AnswerRefused { control, .. }
+        | EventBody::SignalReceived { control, .. } => Some(*control),
         _ => None,
     }
 }
@@ -163,7 +203,8 @@ fn who(event: &Event) -> Option<&Arc<Actor>> {
         | EventBody::RunResumed { by, .. }
         | EventBody::CancelRequested { by, .. }
         | EventBody::Answered { by, .. }
-        | EventBody::AnswerRefused { by, .. } => by.as_ref(),
+        | EventBody::AnswerRefused { by, .. }
+        | EventBody::SignalReceived { by, .. } => by.as_ref(),
         _ => None,
     }
 }

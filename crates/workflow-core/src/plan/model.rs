@@ -158,6 +158,7 @@ pub(crate) enum NodeKind {
 pub(crate) enum WaitPlan {
     For(Duration),
     Until(Template),
+    Signal { name: Arc<str>, timeout: Option<Duration> },
 }
 
 #[derive(Debug)]

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use crate::actor::Actor;
 use crate::data::Data;
+use crate::store::Signal;
 
 /// A control request of a person or a host to a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -25,6 +26,8 @@ pub enum Control {
     Kill,
     /// A person's answer to a question that the run waits for.
     Answer(Answer),
+    /// A signal, for a node of the run that waits for it or will.
+    Signal(Box<Signal>),
 }
 
 impl Control {

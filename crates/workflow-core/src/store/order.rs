@@ -50,7 +50,8 @@ pub fn control_of(body: &EventBody) -> Option<u64> {
         | EventBody::RunResumed { control, .. }
         | EventBody::CancelRequested { control, .. }
         | EventBody::Answered { control, .. }
-        | EventBody::AnswerRefused { control, .. } => Some(*control),
+        | EventBody::AnswerRefused { control, .. }
+        | EventBody::SignalReceived { control, .. } => Some(*control),
         _ => None,
     }
 }

@@ -16,6 +16,7 @@ use workflow_core::event::{AnswerRefusal, BudgetLimit, Event, EventBody, LaneOut
 use workflow_core::failure::{Failure, FailureClass};
 use workflow_core::ids::StageId;
 use workflow_core::status::{Wait, WaitReason};
+use workflow_core::store::Signal;
 use workflow_core::usage::Usage;
 
 pub(crate) fn id<T: FromStr<Err: Debug>>(text: &str) -> T {
@@ -374,8 +375,27 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
             ),
         ),
         (
-            EventBody::NodeWaiting { path: path(), until: "2026-12-01T08:00:00Z".parse().unwrap() },
+            EventBody::NodeWaiting {
+                path: path(),
+                until: Some("2026-12-01T08:00:00Z".parse().unwrap()),
+                signal: None,
+            },
             r#""type":"node_waiting","data":{"path":"2/test[1]/run","until":"2026-12-01T08:00:00Z"}"#,
+        ),
+        (
+            EventBody::NodeWaiting { path: path(), until: None, signal: Some("deploy.done".into()) },
+            r#""type":"node_waiting","data":{"path":"2/test[1]/run","signal":"deploy.done"}"#,
+        ),
+        (
+            EventBody::SignalReceived {
+                control: 3,
+                signal: Box::new(Signal::new("deploy.done").unwrap().data(json!([1])).id("e-1").unwrap()),
+                by: Some(ana()),
+            },
+            concat!(
+                r#""type":"signal_received","data":{"control":3,"#,
+                r#""signal":{"name":"deploy.done","data":[1],"id":"e-1"},"by":{"id":"u-1","name":"Ana","via":"http"}}"#,
+            ),
         ),
         (
             EventBody::Answered { control: 1, wait: 7, answer: Data::new(&json!("a")), by: None },

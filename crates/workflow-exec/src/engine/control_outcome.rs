@@ -134,7 +134,9 @@ impl Trail {
     /// The outcome of a control that no event obeys: the run is paused, resumed or cancelled already.
     fn passed_over(&self) -> Result<(), ControlRefused> {
         match self.control {
-            Some(Control::Pause | Control::Resume) if self.cancelling => Err(cancelling()),
+            Some(Control::Pause | Control::Resume | Control::Signal(_)) if self.cancelling => {
+                Err(cancelling())
+            }
             _ => Ok(()),
         }
     }
@@ -151,7 +153,7 @@ impl Trail {
             let changes = match record.control {
                 Control::Pause => !self.cancelling && !self.pausing,
                 Control::Resume => !self.cancelling && (self.pausing || self.is_resumed),
-                Control::Cancel => !self.cancelling,
+                Control::Cancel | Control::Signal(_) => !self.cancelling,
                 _ => true,
             };
             if changes {

@@ -376,6 +376,7 @@ fn taken_over(events: &[Event], run: &RunId, seed: u64) -> Vec<Event> {
             EventBody::RunCreated(created) => {
                 *created = Arc::new(RunCreated { run: run.clone(), seed, ..RunCreated::clone(created) });
             }
+            EventBody::SignalReceived { control, .. } => *control = 0,
             EventBody::Answered { control, wait, .. } => {
                 // The control belongs to the old run; the numbers of the fork's controls begin at 1.
                 *control = 0;

@@ -14,7 +14,7 @@ use workflow_core::redact;
 use workflow_core::runs::{ControlOutcome, ControlRefusal, ControlRefused, EngineError};
 use workflow_core::status::RunStatus;
 use workflow_core::stop::Stop;
-use workflow_core::store::{Answer, Control, ControlRequest, RunRecord, StoreError};
+use workflow_core::store::{Answer, Control, ControlRequest, RunRecord, Signal, StoreError};
 use workflow_core::view::RunView;
 
 use crate::engine::Engine;
@@ -187,6 +187,16 @@ impl RunHandle {
         self.control(Control::Answer(Answer { wait, value })).await
     }
 
+    /// Sends a signal to the run: the node that has waited for it longest takes it, or one that starts later. The run
+    /// continues as with [`resume`](RunHandle::resume). A signal with an id is sent again without a second effect.
+    ///
+    /// # Errors
+    ///
+    /// As [`RunHandle::control`].
+    pub async fn signal(&self, signal: Signal) -> Result<ControlOutcome, EngineError> {
+        self.control(Control::Signal(Box::new(signal))).await
+    }
+
     /// Sends a control request to the run, and returns its outcome: a [`Control`], or a [`ControlRequest`] with who sends it.
     /// When no process drives the run, the
     /// request is carried out here before this returns. When this engine does, this waits for its driver's
@@ -211,8 +221,13 @@ impl RunHandle {
         if status.is_terminal() {
             return Ok(ControlOutcome::Refused(ended(&self.run, status, Some(&control))));
         }
-        if let Control::Answer(answer) = &control
-            && let Some(refused) = self.secret_in(answer).await?
+        let data = match &control {
+            Control::Answer(answer) => Some(("the answer", &answer.value)),
+            Control::Signal(signal) => Some(("the data of the signal", &signal.data)),
+            _ => None,
+        };
+        if let Some((what, data)) = data
+            && let Some(refused) = self.secret_in(what, data).await?
         {
             return Ok(ControlOutcome::Refused(refused));
         }
@@ -233,9 +248,9 @@ impl RunHandle {
         self.settle(Trail::new(number, Some(control)), number, PATIENCE).await
     }
 
-    /// Refuses an answer that contains a secret of the run, because answers are stored.
-    async fn secret_in(&self, answer: &Answer) -> Result<Option<ControlRefused>, EngineError> {
-        if answer.value.len() < redact::SHORTEST {
+    /// Refuses data that contains a secret of the run, because it is stored.
+    async fn secret_in(&self, what: &str, data: &Data) -> Result<Option<ControlRefused>, EngineError> {
+        if data.len() < redact::SHORTEST {
             return Ok(None);
         }
         let shared = &self.engine.shared;
@@ -246,7 +261,7 @@ impl RunHandle {
             // The driver of the run reports what is wrong with it.
             Err(_) => return Ok(None),
         };
-        match shared.secret_in(&plan, [("the answer".to_owned(), &answer.value)]) {
+        match shared.secret_in(&plan, [(what.to_owned(), data)]) {
             Err(error @ EngineError::SecretInValue { .. }) => {
                 Ok(Some(ControlRefused::new(ControlRefusal::InvalidAnswer, error.to_string())))
             }
@@ -257,8 +272,8 @@ impl RunHandle {
                     warn!(
                         run = %self.run,
                         secrets = unknown.join(", "),
-                        "the run may have used secrets that are not known in this process: an answer that \
-                         holds one is stored unredacted"
+                        "the run may have used secrets that are not known in this process: {what} is stored \
+                         unredacted if it holds one"
                     );
                 }
                 Ok(None)

@@ -87,6 +87,7 @@ pub(super) fn of_wait(reason: WaitReason) -> &'static str {
             "The quota of a provider is used up. It continues by itself when the quota is refilled."
         }
         WaitReason::Retry => "An attempt failed. It continues by itself with the next attempt.",
+        WaitReason::Signal => "A node of its graph waits for a signal. It continues when the signal is sent.",
         WaitReason::Timer => "A node of its graph waits for a time. It continues by itself then.",
         WaitReason::Crashes => {
             "The process that drove the run ended several times in a row. Find the cause (its log, memory, disk), then \

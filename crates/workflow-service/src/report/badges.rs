@@ -36,6 +36,7 @@ fn of_wait(reason: WaitReason) -> Badge {
         WaitReason::Quota => ("Quota", "quota"),
         WaitReason::Retry => ("Retrying", "retrying"),
         WaitReason::Timer => ("Waiting: timer", "paused"),
+        WaitReason::Signal => ("Waiting: signal", "paused"),
         _ => ("Waiting", "waiting"),
     };
     Badge { word: word.to_owned(), tone }

@@ -143,6 +143,7 @@ fn waits(reason: Option<WaitReason>) -> &'static str {
         Some(WaitReason::Quota) => "waits until the quota of a provider is refilled",
         Some(WaitReason::Retry) => "waits for the next attempt",
         Some(WaitReason::Timer) => "waits for a time",
+        Some(WaitReason::Signal) => "waits for a signal",
         Some(WaitReason::Crashes) => {
             "is not driven any more, because the processes that drove it ended again and again"
         }
@@ -340,6 +341,7 @@ fn answers(run: &str, wait: &Wait) -> Vec<NextStep> {
                 format!("workflow resume {run}"),
                 Some(("workflow:runs:resume", json!({ "runId": run }))),
             )],
+            WaitReason::Signal => wait.signal.iter().map(|name| send(run, name)).collect(),
             _ => Vec::new(),
         };
     };
@@ -369,6 +371,14 @@ fn answers(run: &str, wait: &Wait) -> Vec<NextStep> {
         ],
         _ => vec![answer("Answer the question.", "'ANSWER'", json!("ANSWER"))],
     }
+}
+
+fn send(run: &str, name: &str) -> NextStep {
+    step(
+        "Send the signal, if what it stands for has happened.",
+        format!("workflow signal {run} {name}"),
+        Some(("workflow:runs:signal", json!({ "runId": run, "name": name }))),
+    )
 }
 
 fn step(text: &str, command: String, operation: Option<(&str, Value)>) -> NextStep {

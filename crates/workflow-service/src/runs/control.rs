@@ -1,11 +1,11 @@
-//! Pausing, resuming, cancelling and answering runs.
+//! Pausing, resuming, cancelling and answering runs, and sending signals to them.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use workflow_core::data::Data;
 use workflow_core::ids::RunId;
 use workflow_core::runs::ControlOutcome;
-use workflow_core::store::{Answer, Control};
+use workflow_core::store::{Answer, Control, InvalidSignal, Signal};
 use workflow_core::view::RunView;
 
 use crate::caller::{Caller, Scope, Target};
@@ -92,6 +92,44 @@ pub struct AnswerRun {
     pub wait: u64,
     /// The answer, which follows the wait's schema.
     pub value: Data,
+}
+
+/// Sends a signal to a run.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SignalRun {
+    /// The run.
+    pub run_id: RunId,
+    /// The name of the signal: 1 to 64 letters, digits, `-`, `_` and `.`.
+    pub name: String,
+    /// What the signal says: the output of the node that takes it. Default: null.
+    #[serde(default)]
+    pub data: Data,
+    /// An id that the sender chooses: of several signals with one id, the run receives the first.
+    #[serde(default)]
+    pub id: Option<String>,
+}
+
+impl Operation for SignalRun {
+    const NAME: &'static str = "workflow:runs:signal";
+    const SCOPE: Scope = Scope::Run;
+    const ABOUT: &'static str =
+        "Sends a signal to a run: a node of type `wait` that names it takes it, now or when it starts.";
+    type Response = ControlResult;
+
+    fn target(&self) -> Target<'_> {
+        Target::Run(&self.run_id)
+    }
+
+    async fn run(self, host: &Host, caller: &Caller) -> Result<ControlResult, ServiceError> {
+        let invalid = |error: InvalidSignal| ServiceError::invalid_request(error.to_string());
+        let mut signal = Signal::new(self.name).map_err(invalid)?;
+        if let Some(id) = self.id {
+            signal = signal.id(id).map_err(invalid)?;
+        }
+        signal.data = self.data;
+        control(host, caller, &self.run_id, Control::Signal(Box::new(signal))).await
+    }
 }
 
 impl Operation for AnswerRun {

@@ -13,7 +13,7 @@ mod plan;
 #[cfg(feature = "notify")]
 pub use crate::followed::Moved;
 pub use bulk::{DeleteRuns, DeletedRuns, Deletion, PruneRuns, Pruned};
-pub use control::{AnswerRun, CancelRun, ControlResult, KillRun, PauseRun, ResumeRun};
+pub use control::{AnswerRun, CancelRun, ControlResult, KillRun, PauseRun, ResumeRun, SignalRun};
 pub use delete::DeleteRun;
 pub use estimate::{Estimate, EstimateRun, Spread};
 pub use fork::{ForkPointName, ForkRun, MigrateRun, RerunPoint, RerunRun};

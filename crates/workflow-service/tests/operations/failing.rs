@@ -121,6 +121,7 @@ const ROWS: &[(&str, &str, Returns, Returns)] = &[
     ("workflow:runs:prune", r#"{ "endedBefore": "2020-01-01T00:00:00Z" }"#, LOST, Success),
     ("workflow:runs:report", r#"{ "runId": "done" }"#, LOST, Success),
     ("workflow:runs:resume", r#"{ "runId": "asking" }"#, LOST, Success),
+    ("workflow:runs:signal", r#"{ "runId": "left", "name": "go" }"#, LOST, Success),
 ];
 
 const ASKS: &str =

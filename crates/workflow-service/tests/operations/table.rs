@@ -362,7 +362,23 @@ fn calls() -> Vec<(&'static str, String, Expected)> {
         call("workflow:runs:inbox", "", Ok(json!({ "total": 1 }))),
         call("workflow:runs:inbox", r#"{ "labels": { "owner": "ann" } }"#, Ok(json!({ "items": [] }))),
         call("workflow:runs:answer", r#"{ "runId": "r3", "wait": 99, "value": true }"#, Fails(Code::Refused)),
+        call(
+            "workflow:runs:signal",
+            r#"{ "runId": "r3", "name": "two words" }"#,
+            Fails(Code::InvalidRequest),
+        ),
+        call(
+            "workflow:runs:signal",
+            r#"{ "runId": "r3", "name": "go", "id": "" }"#,
+            Fails(Code::InvalidRequest),
+        ),
+        call(
+            "workflow:runs:signal",
+            r#"{ "runId": "r3", "name": "go", "data": [1], "id": "s" }"#,
+            Ok(json!({})),
+        ),
         call("workflow:runs:cancel", r#"{ "runId": "r3" }"#, Ok(json!({}))),
+        call("workflow:runs:signal", r#"{ "runId": "r3", "name": "go" }"#, Fails(Code::Refused)),
         call("workflow:runs:delete", r#"{ "runId": "r3" }"#, Ok(json!(null))),
         call("workflow:runs:delete", r#"{ "runId": "r3" }"#, Fails(Code::NotFound)),
         call("workflow:delete", r#"{ "id": "hello" }"#, Ok(json!(null))),

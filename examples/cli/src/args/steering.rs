@@ -1,4 +1,4 @@
-//! The arguments of `answer`, `fork` and `rerun`.
+//! The arguments of `answer`, `signal`, `fork` and `rerun`.
 
 use clap::ArgGroup;
 use serde_json::Value;
@@ -47,6 +47,22 @@ pub(crate) struct AnswerArgs {
     /// Only record the answer: the process that drives the run, or a worker, continues it.
     #[arg(long, requires = "said")]
     pub detach: bool,
+}
+
+/// What `signal` takes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct SignalArgs {
+    /// The run.
+    pub run: RunRef,
+    /// The name of the signal.
+    pub name: String,
+    /// What the signal says: JSON, or a text. It is the output of the node that takes the signal.
+    #[arg(long, value_name = "JSON|TEXT", allow_hyphen_values = true)]
+    pub data: Option<String>,
+    /// An id of your choice: of several signals with one id, the run receives the first. So a signal can be sent again when it
+    /// is unknown whether it was received.
+    #[arg(long, value_name = "ID")]
+    pub id: Option<String>,
 }
 
 /// What `fork` takes.

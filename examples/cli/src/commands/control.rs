@@ -1,14 +1,16 @@
-//! `pause`, `cancel` and `resume --detach`: control requests to a run, whichever process drives it.
+//! `pause`, `cancel`, `signal` and `resume --detach`: control requests to a run, whichever process drives it.
 
 use std::time::Duration;
 
+use workflow_core::data::Data;
 use workflow_core::ids::RunId;
 use workflow_core::status::RunStatus;
 use workflow_core::view::RunView;
 use workflow_exec::{ControlOutcome, ControlRefusal, ControlRefused};
-use workflow_service::runs::{CancelRun, ControlResult, GetRun, PauseRun, ResumeRun};
+use workflow_service::runs::{CancelRun, ControlResult, GetRun, PauseRun, ResumeRun, SignalRun};
 use workflow_service::{Code, Operation, ServiceError};
 
+use crate::args::SignalArgs;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::host::Host;
@@ -46,6 +48,35 @@ pub(crate) async fn resume(place: &Place, json: bool, run: &RunRef) -> Result<Ex
         Ok(Some(view)) if json => print::json(&view)?,
         Ok(Some(_)) => {
             print::line(format!("run {run}: resume requested ({})", who_continues(&host, run).await?))?;
+        }
+    }
+    Ok(Exit::DONE)
+}
+
+/// Sends a signal, and leaves the run to its driver or to a worker.
+pub(crate) async fn signal(place: &Place, json: bool, args: &SignalArgs) -> Result<Exit, Error> {
+    let (host, run) = Host::of_run(place, &args.run).await?;
+    let run = &run;
+    let data = args.data.as_deref().map(|text| {
+        serde_json::from_str(text).unwrap_or_else(|_| serde_json::Value::String(text.to_owned()))
+    });
+    let request = SignalRun {
+        run_id: run.clone(),
+        name: args.name.clone(),
+        data: data.as_ref().map(Data::new).unwrap_or_default(),
+        id: args.id.clone(),
+    };
+    match send(&host, run, request).await {
+        Err(Error::ControlRefused { refused, .. }) if refused.code == ControlRefusal::Ended => {
+            let status = host.ask(GetRun { run_id: run.clone() }).await?.run.status;
+            return Err(ended(run, "signalled", status));
+        }
+        Err(error) => return Err(error),
+        Ok(None) => return recorded(&host, json, run).await,
+        Ok(Some(view)) if json => print::json(&view)?,
+        Ok(Some(_)) => {
+            let name = &args.name;
+            print::line(format!("run {run}: signal `{name}` sent ({})", who_continues(&host, run).await?))?;
         }
     }
     Ok(Exit::DONE)

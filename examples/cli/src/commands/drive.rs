@@ -297,12 +297,12 @@ fn advise(view: &RunView) {
     let run = &view.run_id;
     match (view.status, &view.wait) {
         (RunStatus::Paused, wait) if Exit::of(view).is_some() => {
-            let asked: Vec<_> = view.waits.iter().filter(|wait| wait.number.is_some()).collect();
-            for wait in &asked {
-                let command = words::command(run, wait, asked.len());
+            let asked = view.waits.iter().filter(|wait| wait.number.is_some()).count();
+            for wait in view.waits.iter().filter(|wait| words::is_told(wait)) {
+                let command = words::command(run, wait, asked);
                 print::to_stderr(&format!("run {run} waits for {} (`{command}`)", words::asks(wait)));
             }
-            if wait.as_ref().is_none_or(|wait| wait.number.is_none()) {
+            if !wait.as_ref().is_some_and(|wait| words::is_told(wait)) {
                 print::to_stderr(&format!("run {run} is paused: `workflow resume {run}` resumes it"));
             }
         }

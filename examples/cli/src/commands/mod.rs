@@ -123,6 +123,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Error> {
             Command::Resume { run, detach: true } => control::resume(&place()?, json, run).await,
             Command::Resume { run, detach: false } => drive::resume(&place()?, json, run).await,
             Command::Answer(args) => answer::answer(&place()?, json, args).await,
+            Command::Signal(args) => control::signal(&place()?, json, args).await,
             Command::Fork(args) => fork::fork(&place()?, json, args).await,
             Command::Rerun(args) => fork::rerun(&place()?, json, args).await,
             Command::Migrate { run, apply } => migrate::migrate(&place()?, json, run, *apply).await,

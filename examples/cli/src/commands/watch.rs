@@ -38,12 +38,12 @@ pub(crate) async fn watch(place: &Place, json: bool, run: &RunRef) -> Result<Exi
         ));
     }
     let asked = before.waits.iter().filter(|wait| wait.number.is_some()).count();
-    for wait in before.waits.iter().filter(|wait| wait.number.is_some()) {
+    for wait in before.waits.iter().filter(|wait| words::is_told(wait)) {
         let command = words::command(&run, wait, asked);
         print::to_stderr(&format!("run {run} waits for {} (`{command}`)", words::asks(wait)));
     }
     if before.status == RunStatus::Paused
-        && asked == 0
+        && !before.waits.iter().any(words::is_told)
         && before.wait.as_ref().is_none_or(|wait| wait.until.is_none())
     {
         print::to_stderr(&format!("run {run} is paused: `workflow resume {run}` resumes it"));

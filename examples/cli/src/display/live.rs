@@ -193,6 +193,7 @@ fn stays(body: &EventBody) -> bool {
             | EventBody::SessionDropped { .. }
             | EventBody::Answered { .. }
             | EventBody::AnswerRefused { .. }
+            | EventBody::SignalReceived { .. }
             | EventBody::RunForked(_)
             | EventBody::RunMigrated { .. }
             | EventBody::RunFailed { .. }

@@ -194,7 +194,15 @@ impl Story {
                 wait.schema.clone_from(schema);
                 format!("{} asks for {}", event.seq, words::asks(&wait))
             }
-            EventBody::NodeWaiting { path, until } => format!("{path} waits until {}", date(*until)),
+            EventBody::NodeWaiting { path, until, signal } => {
+                let signal = signal.as_ref().map(|name| format!(" for the signal `{name}`"));
+                let until = until.map(|until| format!(" until {}", date(until)));
+                format!("{path} waits{}{}", signal.unwrap_or_default(), until.unwrap_or_default())
+            }
+            EventBody::SignalReceived { signal, by, .. } => {
+                let data = shorten(signal.data.json(), ANSWER);
+                format!("signal `{}` was sent{}: {data}", signal.name, words::by(by.as_ref()))
+            }
             EventBody::Answered { wait, answer, by, .. } => {
                 format!("{wait} was answered{}: {}", words::by(by.as_ref()), shorten(answer.json(), ANSWER))
             }

@@ -18,7 +18,7 @@ const EXAMPLES: [(&str, &str, &str); 8] = [
 ];
 
 /// The same for those with graphs, in the home `examples/graphs`.
-const IN_HOME: [(&str, &str, &str); 11] = [
+const IN_HOME: [(&str, &str, &str); 12] = [
     ("changelog", "/context/stages/sort/output/1", "\"For users: feat: dark colours\""),
     ("ci-doctor", "/output", "\"Again in the build 4711: flaky test.\""),
     ("deep-research", "/output/rounds", "2"),
@@ -28,6 +28,7 @@ const IN_HOME: [(&str, &str, &str); 11] = [
     ("process-transactions", "/output/large", "[null,\"5000 was examined\",null]"),
     ("provision-order", "/output", "\"How many?\""),
     ("release-checks", "/output/ready", "true"),
+    ("rollout", "/output", "\"version 1.4.0 on all servers\""),
     ("stale-issues", "/output/failed/0/details/stderr_tail", "\"there is no issue unreadable\""),
     ("weekly-digest", "/context/stages/read/output/outside", "\"nothing, the source could not be reached\""),
 ];

@@ -39,6 +39,7 @@ mod runs;
 mod service;
 mod services;
 mod serving;
+mod signalling;
 mod signals;
 mod steering;
 mod stores;

@@ -306,6 +306,7 @@ fn help_names_the_exit_codes_and_where_secrets_come_from() {
       cancel          Cancel a run: stop its calls, and end it
       resume          Resume a run, and drive it until it ends or pauses, or leave it to a worker
       answer          Show what a run asks, or answer it, and drive the run until it ends or pauses, or leave it to a worker
+      signal          Send a signal to a run: a node of type `wait` that names it takes it, now or when it starts
       fork            Create a new run that continues from a point of another run, which is not changed
       rerun           Repeat a run as a new run, from the start or from a stage
       migrate         Compare the definition of a run with the current workflow in the home, or move the run to it
@@ -337,7 +338,7 @@ fn help_names_the_exit_codes_and_where_secrets_come_from() {
       1  the run failed
       2  wrong usage, an invalid definition, or something with that name exists already
       3  the run was cancelled
-      4  the run waits for a person: it has a question, or is paused
+      4  the run waits for a person or a signal: it has a question, names a signal, or is paused
       5  not found, driven or taken over by another process, or the store failed
       6  the run refused the request: it has ended, is being cancelled, has no such question, or was answered already
       7  the request is recorded, and the process that drives the run has not decided on it yet

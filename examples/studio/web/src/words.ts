@@ -63,6 +63,7 @@ const WAIT: Record<WaitReason, Shown> = {
   quota: { tone: "quota", word: "Quota" },
   retry: { tone: "retrying", word: "Retrying" },
   timer: { tone: "paused", word: "Waiting", reason: "timer" },
+  signal: { tone: "paused", word: "Waiting", reason: "signal" },
 };
 
 /** The status of a run: of one that waits, what it waits for. */

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 
 import { eventually } from "./studio.ts";
 import { studio, tab } from "./setup.ts";
-import { NIGHTLY, ONCE, SHIP, SLOW, TICKS, WRITES } from "./workflows.ts";
+import { DEPLOY, NIGHTLY, ONCE, SHIP, SLOW, TICKS, WRITES } from "./workflows.ts";
 
 test("pause: it is requested until the run is paused, and Resume continues it", async () => {
   const server = await studio({ slow: SLOW });
@@ -21,6 +21,22 @@ test("pause: it is requested until the run is paused, and Resume continues it", 
   await page.locator(".run-title .status", { hasText: "Completed" }).waitFor();
   const { run } = await server.client.call("workflow:runs:get", { runId: "r1" });
   expect(run.status).toBe("completed");
+});
+
+test("signal: a run that waits for one names it, and continues when it is sent from the page", async () => {
+  const server = await studio(DEPLOY);
+  const { page, goto } = await tab(server);
+  await server.run("deploy", "r1");
+  await goto("/runs/r1/timeline");
+  await page.getByText("A node waits for the signal deploy.done.").waitFor();
+  await page.locator(".run-title .status", { hasText: "Waiting" }).waitFor();
+  await page.getByRole("textbox", { name: "Data of the signal deploy.done" }).fill('{ "version": 2 }');
+  await page.getByRole("button", { name: "Send deploy.done" }).click();
+  await page.locator(".run-title .status", { hasText: "Completed" }).waitFor();
+  const { run } = await server.client.call("workflow:runs:get", { runId: "r1" });
+  expect(run.context.stages["tell"]?.output).toBe("version 2");
+  await goto("/runs/r1/events");
+  await page.getByText("signal deploy.done received by", { exact: false }).first().waitFor();
 });
 
 test("cancel asks first, and shows the run as cancelled when it is", async () => {

@@ -106,6 +106,20 @@ workflow: { name: Quota, stages: [ask] }
 ask: { provider: demo, with: { attempts: [{ fail: rate_limited, again_in: 1h, message: over the quota }] } }
 `;
 
+/** A stage that waits for a signal, and one that tells what it says. */
+export const DEPLOY = {
+  deploy: `
+workflow: { name: Deploy, stages: [go, tell] }
+go: { provider: command, profile: wait }
+tell: { provider: command, with: { command: [echo, "\${stages.go.output}"] } }
+`,
+  "workflows/stages/go.wait.yml": `
+graph:
+  - { id: deployed, type: wait, signal: deploy.done }
+  - { id: version, type: set, value: "version \${nodes.deployed.output.version}" }
+`,
+};
+
 /** Two stages with comments that stay, for the editor. */
 export const EDITED = `
 # A release

@@ -8,7 +8,7 @@ use workflow_core::definition::{
 use workflow_core::failure::FailureClass;
 use workflow_core::ids::NodePath;
 
-use crate::reference::answers::{agrees, says};
+use crate::reference::answers::{NEVER, agrees, says, signal};
 
 use super::call::{self, Call, Input, REPAIRS};
 use super::lanes::{Lane, LaneEnd, error, status};
@@ -326,6 +326,8 @@ impl<'a> Graph<'a> {
                     wait.until.as_ref().map(|until| render(&until.as_str().into(), &self.names(within)));
                 let is_time = |text: &Value| values::as_text(text).trim().parse::<jiff::Timestamp>().is_ok();
                 Ended::alone(match until {
+                    _ if wait.signal.as_deref() == Some(NEVER) => How::Failed(Some(FailureClass::Timeout)),
+                    _ if let Some(name) = &wait.signal => How::Completed(signal(name).data.value()),
                     Some(until) if !until.as_ref().is_some_and(is_time) => {
                         How::Failed(Some(FailureClass::Expression))
                     }

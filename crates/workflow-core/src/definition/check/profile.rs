@@ -12,6 +12,7 @@ use crate::definition::model::{
 };
 use crate::definition::report::Report;
 use crate::ids::is_id;
+use crate::store::Signal;
 
 /// The names that a node cannot have: they mean something else where a node is named.
 const RESERVED: [&str; 1] = ["item"];
@@ -244,6 +245,20 @@ impl Checker<'_> {
             {
                 report.error("bad-time", &path, message);
             }
+        }
+        if let Some(signal) = &wait.signal {
+            let path = path.key("signal");
+            if wait.duration.is_some() || wait.until.is_some() {
+                let message =
+                    "write `signal` or a time, not both: `timeout` limits how long a signal is waited for";
+                report.error("too-many-fields", &path, message);
+            }
+            if let Err(problem) = Signal::check_name(signal) {
+                report.error("bad-id", &path, problem.to_string());
+            }
+        } else if wait.timeout.is_some() {
+            let message = "`timeout` does nothing here: it limits how long a `signal` is waited for";
+            report.warning("no-effect", &path.key("timeout"), message);
         }
         if let Some(when) = &wait.when {
             self.condition(when, &path.key("when"), in_body, report);

@@ -113,7 +113,7 @@ pub enum Node {
     Ask(AskNode),
     /// Makes a value without a call.
     Set(SetNode),
-    /// Waits for a time.
+    /// Waits for a time, or for a signal.
     Wait(WaitNode),
     /// Ends the run.
     End(EndNode),
@@ -304,8 +304,8 @@ pub struct SetNode {
     pub when: Option<String>,
 }
 
-/// A node that waits for a time. Its output is null. While nothing else of the run is in progress, the run waits in the
-/// store and needs no process.
+/// A node that waits for a time, or for a signal that is sent to the run. While nothing else of the run is in progress, the
+/// run waits in the store and needs no process.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct WaitNode {
@@ -316,6 +316,14 @@ pub struct WaitNode {
     /// `2026-12-01T09:00:00+01:00`, or an expression for them. A time in the past ends the node at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
+    /// The name of the signal that it waits for: 1 to 64 letters, digits, `-`, `_` and `.`. Its output is the data of the
+    /// signal; without a signal it is null. A signal that was sent before the node starts is kept for it; each is taken by
+    /// one node.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signal: Option<String>,
+    /// How long it waits for the signal; then it fails with `timeout`. Default: without a limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Period>,
     /// A condition; when it is false the node is skipped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub when: Option<String>,

@@ -153,15 +153,16 @@ fn kind(fields: &mut Fields<'_, '_>, path: &Path<'_>, report: &mut Report<'_>, d
             Node::Set(SetNode { value: value.unwrap_or_default(), when: fields.text("when", report) })
         }
         Type::Wait => {
-            let is_there = fields.take("for").is_some() || fields.take("until").is_some();
-            if !is_there {
-                let message =
-                    "`for` is missing: write how long the node waits, as `for: 5m`, or `until` with a time";
+            if ["for", "until", "signal"].into_iter().all(|key| fields.take(key).is_none()) {
+                let message = "`for` is missing: write how long the node waits, as `for: 5m`, or `until` with a time, or \
+                               `signal` with the name of a signal";
                 report.refuse("missing-field", &path.key("for"), message);
             }
             Node::Wait(WaitNode {
                 duration: fields.period("for", report),
                 until: fields.text("until", report),
+                signal: fields.text("signal", report),
+                timeout: fields.period("timeout", report),
                 when: fields.text("when", report),
             })
         }

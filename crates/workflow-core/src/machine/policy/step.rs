@@ -68,7 +68,7 @@ impl<'a> Step<'a> {
                 self.due(path);
                 Ok(())
             }
-            Input::Due { path } => self.wait_again(path),
+            Input::Due { path } => self.wait_again(&path),
             Input::Finished { path, attempt, result, took } => self.finished(path, attempt, *result, took),
             Input::Interrupted { path, attempt } => {
                 if self.is_running(&path, attempt) {
@@ -148,11 +148,14 @@ impl<'a> Step<'a> {
 
     fn control(&mut self, record: ControlRecord) -> Result<(), Broken> {
         let resumed = matches!(record.control, Control::Resume);
-        let answered = match &record.control {
-            Control::Answer(answer) => self.state.asks.get(&answer.wait).and_then(|ask| ask.path.as_ref()),
+        let lane = match &record.control {
+            Control::Answer(answer) => {
+                let path = self.state.asks.get(&answer.wait).and_then(|ask| ask.path.as_ref());
+                path.map(|path| path.lane)
+            }
+            Control::Signal(signal) => self.waits_for_signal(Some(&signal.name)).map(|(path, _)| path.lane),
             _ => None,
         };
-        let lane = answered.map(|path| path.lane);
         if !self.obey(record)? {
             return Ok(());
         }
@@ -161,7 +164,7 @@ impl<'a> Step<'a> {
             self.start_over();
             self.open()?;
         }
-        // The answer may have ended the lane.
+        // The answer, or the signal, may have ended the lane.
         match lane {
             Some(lane) => self.go_on_after(lane),
             None => self.advance(),
@@ -186,6 +189,7 @@ impl<'a> Step<'a> {
                 self.stop_running(Stop::Gracefully);
             }
             Control::Answer(answer) => self.answer(number, answer, by)?,
+            Control::Signal(signal) if !cancelling => self.signal(number, signal, by)?,
             Control::Kill => {
                 self.emit(EventBody::CancelRequested { control: number, at_once: true, by })?;
                 self.stop_running(Stop::AtOnce);

@@ -23,7 +23,7 @@ enum Way {
     Soon,
     /// That time.
     At(Until),
-    /// An answer of a person.
+    /// An answer of a person, or a signal.
     Asked,
 }
 
@@ -69,6 +69,8 @@ impl Step<'_> {
         }
         let until = next.map(|next| next.at);
         let until_is_guess = next.is_some_and(|next| next.is_guess);
+        let signal = if current.has_waits { self.waits_for_signal(None) } else { None };
+        let first = first.or_else(|| signal.map(|(path, name)| Wait::for_signal(&path, &name)));
         match (first, next) {
             (Some(asked), _) => Some(Wait { since: None, until, until_is_guess, ..asked }),
             (None, Some(next)) => Some(Wait { until, until_is_guess, ..Wait::of(next.reason) }),

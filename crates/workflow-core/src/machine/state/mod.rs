@@ -13,6 +13,7 @@ pub(super) mod node;
 pub(super) mod question;
 pub(super) mod running;
 pub(super) mod session;
+mod signals;
 pub(super) mod stage;
 mod unmet;
 pub(super) mod view;
@@ -34,6 +35,7 @@ use crate::machine::state::derived::Derived;
 use crate::machine::state::lane::LaneState;
 use crate::machine::state::node::Session;
 use crate::machine::state::question::Ask;
+use crate::machine::state::signals::Signals;
 use crate::machine::state::stage::{Position, StageResult};
 use crate::plan::{Plan, StagePlan};
 use crate::provider::Origin;
@@ -85,6 +87,8 @@ pub struct State {
     pub(in crate::machine) sessions: BTreeMap<(StageId, u32, NodeId), Session>,
     /// The open questions to people, by the numbers of the events that asked.
     pub(in crate::machine) asks: BTreeMap<u64, Ask>,
+    /// The signals that were sent to it.
+    pub(in crate::machine) signals: Option<Box<Signals>>,
     /// What the run waits for, if it does not continue by itself.
     pub(in crate::machine) waiting: Option<Box<Wait>>,
     /// When it last began to wait.

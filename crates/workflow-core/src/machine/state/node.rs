@@ -25,7 +25,7 @@ pub struct NodeState {
     pub failures: u32,
     /// How many attempts were followed by one that corrects their output.
     pub repairs: u32,
-    /// When it is tried again; of a node that waits for a time, that time.
+    /// When it is tried again; of a node that waits, until when.
     pub retry_at: Option<Timestamp>,
     /// The provider of the last attempt.
     pub provider: Option<Arc<str>>,
@@ -71,6 +71,8 @@ pub(in crate::machine) struct Tried {
     pub deaths: u32,
     /// What persons answered to questions of its calls.
     pub answers: Vec<GivenAnswer>,
+    /// The signal that it waits for, or that it waited for.
+    pub signal: Option<Arc<str>>,
     /// Whether the lane continues although the node has failed.
     pub continues: bool,
     /// Of a `foreach` that continues: why items failed, by their numbers, the outermost first.
@@ -175,6 +177,12 @@ impl NodeState {
     /// What persons answered to questions of its calls.
     pub(in crate::machine) fn answers(&self) -> &[GivenAnswer] {
         self.tried.as_ref().map_or(&[], |tried| &tried.answers)
+    }
+
+    /// The signal that it waits for.
+    pub(in crate::machine) fn waits_for(&self) -> Option<&Arc<str>> {
+        let signal = self.tried.as_ref().and_then(|tried| tried.signal.as_ref());
+        signal.filter(|_| self.status == StageStatus::Waiting)
     }
 
     /// What its attempts that did not succeed have used.

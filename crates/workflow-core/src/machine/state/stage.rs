@@ -48,7 +48,7 @@ pub(in crate::machine) struct Current {
     pub first: Option<u32>,
     /// How many nodes wait to be tried again.
     pub retrying: u32,
-    /// Whether a node has waited for a time.
+    /// Whether a node has waited for a time or for a signal.
     pub has_waits: bool,
     /// What the attempts of the stage used, those of earlier iterations too.
     pub spent: Spent,

@@ -105,11 +105,15 @@ impl Compiler<'_> {
                     None => None,
                 },
             })),
-            Node::Wait(wait) => NodeKind::Wait(Box::new(match (wait.duration, &wait.until) {
-                (_, Some(until)) => {
+            Node::Wait(wait) => NodeKind::Wait(Box::new(match (&wait.signal, &wait.until) {
+                (Some(name), _) => WaitPlan::Signal {
+                    name: name.as_str().into(),
+                    timeout: wait.timeout.map(|period| period.0),
+                },
+                (None, Some(until)) => {
                     WaitPlan::Until(self.keep(format_args!("{path}.until"), Template::parse(until))?)
                 }
-                (period, None) => WaitPlan::For(period.unwrap_or_default().0),
+                (None, None) => WaitPlan::For(wait.duration.unwrap_or_default().0),
             })),
             Node::Set(set) => NodeKind::Set(Box::new(
                 self.keep(format_args!("{path}.value"), ValueTemplate::parse(&set.value))?,

@@ -66,13 +66,17 @@ fn waits(detail: &Detail, wait: &Wait) -> Vec<Line> {
             let by = words::by(detail.view.stopped_by.as_ref());
             vec![Line::new(Look::Paused, format!("paused{by}; press r to resume{since}"))]
         }
-        WaitReason::Quota | WaitReason::Retry | WaitReason::Timer => {
+        WaitReason::Quota | WaitReason::Retry | WaitReason::Timer | WaitReason::Signal => {
             let look = match wait.reason {
                 WaitReason::Quota => Look::Quota,
-                WaitReason::Timer => Look::Paused,
+                WaitReason::Timer | WaitReason::Signal => Look::Paused,
                 _ => Look::Retrying,
             };
-            let known = if wait.until.is_none() { ", until an unknown time" } else { "" };
+            let known = if wait.until.is_none() && wait.reason != WaitReason::Signal {
+                ", until an unknown time"
+            } else {
+                ""
+            };
             vec![Line::new(look, format!("waits for {}{known}{since}", words::waits_for(wait)))]
         }
         WaitReason::Crashes => {

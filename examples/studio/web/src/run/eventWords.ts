@@ -105,7 +105,9 @@ export function eventText(event: Event): string {
     case "node_asked":
       return `asks: ${event.data.question}`;
     case "node_waiting":
-      return `waits until ${event.data.until}`;
+      return waitsFor(event.data);
+    case "signal_received":
+      return `signal ${event.data.signal.name} received${by(event.data.by)}`;
     case "answered":
       return `answered${by(event.data.by)}: ${JSON.stringify(event.data.answer)}`;
     case "answer_refused":
@@ -131,6 +133,13 @@ export function eventText(event: Event): string {
     case "run_cancelled":
       return "run cancelled";
   }
+}
+
+/** What a node waits for: `waits for the signal deployed until …`. */
+export function waitsFor({ until, signal }: { until?: string | null; signal?: string | null }): string {
+  return ["waits", signal ? `for the signal ${signal}` : "", until ? `until ${until.replace(/\.\d+/, "")}` : ""]
+    .filter(Boolean)
+    .join(" ");
 }
 
 function by(actor: { id: string; name?: string | null } | null | undefined): string {

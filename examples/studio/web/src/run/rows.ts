@@ -92,7 +92,14 @@ export function bars(row: Row, now: number): Bar[] {
   const pauses = work === item ? item.pauses : [...item.pauses, ...work.pauses];
   for (const pause of pauses) {
     const kind = pause.reason === "queue" ? "queue" : "wait";
-    const tone = { queue: "queued", quota: "quota", retry: "retrying", pause: "paused", timer: "paused" }[pause.reason as string];
+    const tone = {
+      queue: "queued",
+      quota: "quota",
+      retry: "retrying",
+      pause: "paused",
+      timer: "paused",
+      signal: "paused",
+    }[pause.reason as string];
     found.push({ ...bar(`w${pause.from}`, kind, pause.from, pause.to ?? now, tone ?? "waiting"), pause });
   }
   for (const attempt of work.attempts) {

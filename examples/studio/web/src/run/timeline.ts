@@ -1,6 +1,7 @@
 import type { Event, Failure, Large, RunStatus, StageStatus, Usage, WaitReason } from "workflow-client";
 
 import { parentPlace, parsePlace } from "../address";
+import { waitsFor } from "./eventWords";
 
 /** One try of a node. */
 export interface Attempt {
@@ -122,8 +123,8 @@ export class Timeline {
         const node = this.#item(event.data.path);
         node.status = "waiting";
         node.from ??= at;
-        const text = `until ${event.data.until}`;
-        node.pauses.push({ reason: "timer", from: at, to: undefined, wait: undefined, text });
+        const reason = event.data.signal ? "signal" : "timer";
+        node.pauses.push({ reason, from: at, to: undefined, wait: undefined, text: waitsFor(event.data) });
         break;
       }
       case "node_completed":

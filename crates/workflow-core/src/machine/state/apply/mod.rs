@@ -73,6 +73,7 @@ impl State {
             warned: BTreeSet::new(),
             sessions: BTreeMap::new(),
             asks: BTreeMap::new(),
+            signals: None,
             waiting: None,
             waits_since: None,
             pausing: false,
@@ -143,14 +144,21 @@ impl State {
                 let was = std::mem::replace(&mut node.status, StageStatus::Queued);
                 current.retrying -= u32::from(was == StageStatus::Retrying);
             }
-            EventBody::NodeWaiting { path, until } => {
+            EventBody::NodeWaiting { path, until, signal } => {
                 let current = self.current(path)?;
                 current.graph_of(path)?;
                 let node = current.node(path)?;
                 node.status = StageStatus::Waiting;
                 node.started_at = Some(event.at);
-                node.retry_at = Some(*until);
+                node.retry_at = *until;
+                if let Some(signal) = signal {
+                    node.tried.get_or_insert_default().signal = Some(signal.clone());
+                }
                 current.has_waits = true;
+            }
+            EventBody::SignalReceived { control, signal, .. } => {
+                self.controls = *control;
+                self.signals.get_or_insert_default().receive(signal);
             }
             EventBody::NodeStarted { path, items } => {
                 let elements = items.elements().ok_or("the items are not an array")?;
@@ -160,6 +168,9 @@ impl State {
                 node.items = Some(Box::new(ItemsState::new(elements)));
             }
             EventBody::NodeCompleted { path, output, set } => {
+                if self.take_signal(path)? == Some(false) {
+                    return Err("the signal that the node waits for was not sent");
+                }
                 self.current(path)?.end_node(path, StageStatus::Completed, output, event)?;
                 self.set(set.as_deref());
             }
@@ -167,6 +178,8 @@ impl State {
                 self.current(path)?.end_node(path, StageStatus::Skipped, &Data::NULL, event)?;
             }
             EventBody::NodeFailed { path, error, continues } => {
+                // It has taken the signal, but its `set` could not be resolved; or none was sent in time.
+                self.take_signal(path)?;
                 let current = self.current(path)?;
                 // Also one that has succeeded, and whose `set` could not be resolved.
                 let node = current.lane_of(path)?.node_mut(path)?;
@@ -411,6 +424,14 @@ impl State {
     /// The requests of the nodes of a lane that has ended are no longer needed.
     fn forget_asks_of(&mut self, lane: u32) {
         self.asks.retain(|_, ask| ask.path.as_ref().is_none_or(|path| path.lane != lane));
+    }
+
+    /// A node ends: if it waits for a signal, it takes the oldest one. Returns whether there was one.
+    fn take_signal(&mut self, path: &NodePath) -> Result<Option<bool>, &'static str> {
+        let node = self.current(path)?.lane_of(path)?.known_mut(path);
+        let Some(name) = node.and_then(|node| node.waits_for().cloned()) else { return Ok(None) };
+        let taken = self.signals.as_mut().and_then(|signals| signals.take(&name));
+        Ok(Some(taken.is_some()))
     }
 
     /// It no longer waits.

@@ -37,7 +37,7 @@ export function Inbox() {
     queryFn: ({ signal }) =>
       client.call(
         "workflow:runs:list",
-        { statuses: ["paused", "running"], waits: ["quota", "pause", "timer"], limit: 100 },
+        { statuses: ["paused", "running"], waits: ["quota", "pause", "timer", "signal"], limit: 100 },
         { signal },
       ),
   });

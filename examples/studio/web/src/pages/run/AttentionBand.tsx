@@ -15,6 +15,7 @@ import { failureClass, needsPerson, quotaWords, waitStatus } from "../../words";
 import { WaitCard } from "../inbox/WaitCard";
 import { ForkDialog } from "./ForkDialog";
 import { RerunDialog } from "./RerunDialog";
+import { SignalForm } from "./SignalForm";
 import { printable } from "./DataPanel";
 import type { RunSearch } from "./query";
 
@@ -64,7 +65,8 @@ function OtherWait({ run, wait, plan }: { run: RunView; wait: Wait; plan: RunPla
     pause: `Paused${run.stoppedBy ? ` by ${run.stoppedBy.name ?? run.stoppedBy.id}` : ""}. Resume continues it.`,
     retry: until === undefined ? "It is tried again." : `It is tried again at ${clock(until)}.`,
     timer: until === undefined ? "A node waits for a time." : `A node waits until ${moment(until, now)}.`,
-  }[wait.reason as "quota" | "pause" | "retry" | "timer"];
+    signal: `A node waits for the signal ${wait.signal ?? ""}${until === undefined ? "" : `, until ${moment(until, now)}`}.`,
+  }[wait.reason as "quota" | "pause" | "retry" | "timer" | "signal"];
   if (text === undefined) return null;
   return (
     <div className={`attention is-slim tone-${tone}`}>
@@ -76,6 +78,7 @@ function OtherWait({ run, wait, plan }: { run: RunView; wait: Wait; plan: RunPla
           since <Elapsed from={Date.parse(wait.since)} />
         </span>
       ) : null}
+      {wait.signal ? <SignalForm key={wait.signal} runId={run.runId} name={wait.signal} /> : null}
     </div>
   );
 }

@@ -204,6 +204,7 @@ export function RunHistory() {
               <option value="pause">Resume</option>
               <option value="retry">A retry</option>
               <option value="timer">A time</option>
+              <option value="signal">A signal</option>
             </select>
           </label>
           <label className="labelled">
