@@ -116,6 +116,11 @@ fn found(defect: Defect, least: usize, tries: usize) -> (Plot, Plot) {
 }
 
 #[test]
+fn a_store_that_lets_two_runs_with_a_key_work_is_found() {
+    found(Defect::IgnoresSlots, 0, TRIES);
+}
+
+#[test]
 fn a_store_that_takes_what_a_fenced_engine_writes_is_found() {
     found(Defect::IgnoresTheEpoch, 0, TRIES);
 }

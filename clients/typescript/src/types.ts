@@ -3546,6 +3546,10 @@ export interface RunDetail {
    * The process that drives the run, described for people; absent when there is none.
    */
   holder?: string | null;
+  /**
+   * The run with the same key that this one waits for; absent when there is none.
+   */
+  behind?: string | null;
 }
 /**
  * Lists what waits for a person, over all runs, the oldest first.
@@ -3775,6 +3779,11 @@ export interface RunRecord {
    * The current holder of the lease, described for a person; absent if there is none.
    */
   holder?: string | null;
+  /**
+   * The run that has its [slot](RunSlot), if it waits for that one to end. Stores leave it out: see
+   * [`tell_behind`](Self::tell_behind).
+   */
+  behind?: string | null;
 }
 /**
  * How far a run is.
@@ -5641,6 +5650,20 @@ export interface ComparedRun {
   spent: Spent;
 }
 /**
+ * Which runs do not work at the same time.
+ */
+export interface Concurrency {
+  /**
+   * What the runs share, of this workflow and of others: a text in which `${vars.x}` is resolved when a run starts. At most
+   * 256 bytes.
+   */
+  key: string;
+  /**
+   * What a new run does while another one with the same key has not ended; default: `queue`.
+   */
+  mode?: SlotMode;
+}
+/**
  * What would run, and what is missing for that.
  */
 export interface DryRun {
@@ -6184,6 +6207,10 @@ export interface Workflow {
    * That runs work in a git worktree of their own, and on which branch.
    */
   worktree?: WorktreeSpec | null;
+  /**
+   * That runs with the same key do not work at the same time.
+   */
+  concurrency?: Concurrency | null;
   /**
    * The stages, in the order they run.
    */

@@ -41,6 +41,7 @@ pub mod role;
 pub mod runs;
 pub mod schema;
 pub mod sink;
+mod slot;
 pub mod status;
 pub mod stop;
 pub mod store;

@@ -13,11 +13,12 @@ use proptest::test_runner::RngSeed;
 use serde_json::{Map, Number, Value, json};
 use workflow_core::definition::edit;
 use workflow_core::definition::{
-    self, Budget, Diagnostic, Exhausted, Lane, LoopSpec, Mode, OnFailure, OnInterrupt, OutputFormat,
-    ParallelStrategy, Period, SchemaSource, SessionMode, Stage, VariableType, Workflow, WorkflowInput,
-    WorktreeSpec,
+    self, Budget, Concurrency, Diagnostic, Exhausted, Lane, LoopSpec, Mode, OnFailure, OnInterrupt,
+    OutputFormat, ParallelStrategy, Period, SchemaSource, SessionMode, Stage, VariableType, Workflow,
+    WorkflowInput, WorktreeSpec,
 };
 use workflow_core::ids::StageId;
+use workflow_core::store::SlotMode;
 
 /// Texts with a special meaning in YAML unless they are quoted.
 const TRICKY: &[&str] = &[
@@ -280,18 +281,22 @@ fn workflow() -> impl Strategy<Value = Workflow> {
     let worktree = (name_of_branch(), name_of_branch())
         .prop_map(|(base, branch_prefix)| Box::new(WorktreeSpec { base, branch_prefix }));
     let worktree = option::of(worktree);
+    let mode = prop_oneof![Just(SlotMode::Queue), Just(SlotMode::Cancel), Just(SlotMode::Reject)];
+    let concurrency = ("[a-z/${}]{0,3}[a-z]{1,9}", mode)
+        .prop_map(|(key, mode)| Box::new(Concurrency { key: key.replace("${", "--"), mode }));
+    let concurrency = option::of(concurrency);
     // Null means that there is no output.
     let output = option::of(value()).prop_map(|output| output.filter(|output| !output.is_null()));
-    let head = (option::of(text()), inputs, option::of(stage()), output, worktree);
+    let head = (option::of(text()), inputs, option::of(stage()), output, worktree, concurrency);
     (id(), name, head, option::of(budget()), stages, repeat).prop_map(
-        |(id, name, (description, inputs, defaults, output, worktree), budget, stages, repeat): (
-            _,
-            _,
-            (_, Option<BTreeMap<_, _>>, Option<Stage>, _, _),
-            _,
-            BTreeMap<_, _>,
-            _,
-        )| {
+        |(
+            id,
+            name,
+            (description, inputs, defaults, output, worktree, concurrency),
+            budget,
+            stages,
+            repeat,
+        ): (_, _, (_, Option<BTreeMap<_, _>>, Option<Stage>, _, _, _), _, BTreeMap<_, _>, _)| {
             let inputs = inputs.map(|inputs| inputs.into_iter().collect());
             let stages: IndexMap<StageId, Stage> = stages.into_iter().collect();
             let repeat = repeat.map(|(max_iters, falls_back, completes)| LoopSpec {
@@ -301,7 +306,19 @@ fn workflow() -> impl Strategy<Value = Workflow> {
             });
             let defaults = defaults.map(Box::new);
             let id = id.parse().unwrap();
-            Workflow { id, name, description, inputs, defaults, repeat, budget, output, worktree, stages }
+            Workflow {
+                id,
+                name,
+                description,
+                inputs,
+                defaults,
+                repeat,
+                budget,
+                output,
+                worktree,
+                concurrency,
+                stages,
+            }
         },
     )
 }

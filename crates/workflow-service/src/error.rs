@@ -87,7 +87,9 @@ impl From<StoreError> for ServiceError {
             StoreError::Held { .. }
             | StoreError::Fenced(_)
             | StoreError::Expired
+            | StoreError::Queued { .. }
             | StoreError::Conflict { .. } => Code::Held,
+            StoreError::Busy { .. } => Code::InUse,
             _ => Code::Unavailable,
         };
         Self::new(code, error.to_string())

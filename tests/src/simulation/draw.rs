@@ -47,7 +47,8 @@ pub fn draw(seed: u64) -> Plot {
     let setups = (0..engines)
         .map(|_| EngineSetup { runs: *chance.one(&[1, 2, 64]), places: *chance.one(&[0, 0, 1, 2]) });
     let setups = setups.collect();
-    let runs: Vec<_> = (0..runs as u64).map(|number| run(chance, seed, number, engines)).collect();
+    let mut runs: Vec<_> = (0..runs as u64).map(|number| run(chance, seed, number, engines)).collect();
+    share_keys(&mut runs, seed);
     let mut happenings: Vec<_> = (0..chance.below(9))
         .map(|_| Happening {
             at: moment(chance),
@@ -69,7 +70,17 @@ fn run(chance: &mut Chance, seed: u64, number: u64, engines: usize) -> RunSetup 
     // The plot has its own faults of hosts.
     let case = Case { pauses: Vec::new(), deaths: Vec::new(), tells: chance.percent(30), ..case };
     let at = if chance.percent(50) { 0 } else { moment(chance) };
-    RunSetup { number, at, engine: chance.below(engines), driven: chance.percent(30), case }
+    RunSetup { number, at, engine: chance.below(engines), driven: chance.percent(30), key: None, case }
+}
+
+/// Some runs wait for each other. Drawn apart from everything else, so that it changes nothing else of a seed.
+fn share_keys(runs: &mut [RunSetup], seed: u64) {
+    let chance = &mut Chance::of(seed, "keys");
+    if chance.percent(40) {
+        for run in runs {
+            run.key = Some(chance.below(2) as u64).filter(|_| chance.percent(80));
+        }
+    }
 }
 
 fn fork(chance: &mut Chance, number: u64) -> ForkSetup {

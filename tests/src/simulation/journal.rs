@@ -51,6 +51,8 @@ pub struct Entries {
     pub said: BTreeMap<RunId, u64>,
     /// The answers that were reported as accepted: the run and the number of the question.
     taken: BTreeSet<(RunId, u64)>,
+    /// The run that is in progress with each key.
+    working: BTreeMap<String, RunId>,
     /// The violations.
     pub violations: Vec<String>,
     /// The counts of events.
@@ -91,6 +93,7 @@ impl Journal {
             panicked: BTreeSet::new(),
             said: BTreeMap::new(),
             taken: BTreeSet::new(),
+            working: BTreeMap::new(),
             violations: Vec::new(),
             counts: Counts::default(),
         })))
@@ -259,6 +262,20 @@ impl Entries {
             wrong.push(format!("time went back in run {run}, within process {process}: {times:?}"));
         }
         told.events.extend_from_slice(events);
+        let ends = events.iter().any(|event| event.body.is_terminal());
+        if let Some(EventBody::RunCreated(created)) = told.events.first().map(|event| &event.body)
+            && let Some(slot) = created.slot.as_ref().filter(|_| !events.is_empty())
+        {
+            match self.working.get(&slot.key) {
+                Some(other) if other == run && ends => drop(self.working.remove(&slot.key)),
+                Some(other) if other != run && !ends => {
+                    wrong.push(format!("runs {other} and {run} with the same key are in progress"));
+                }
+                Some(_) => {}
+                None if ends => {}
+                None => drop(self.working.insert(slot.key.clone(), run.clone())),
+            }
+        }
         if let Some(event) = events.last() {
             told.last = now;
             told.written = Some((process, event.at));

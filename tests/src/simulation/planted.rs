@@ -43,6 +43,8 @@ pub enum Defect {
     LosesSenders,
     /// A control request is stored with the sender of the one before it.
     SwapsSenders,
+    /// Runs with the same key do not wait for each other.
+    IgnoresSlots,
 }
 
 /// The last holder of each run, for all processes of a store.
@@ -93,7 +95,10 @@ impl Planted {
 
 #[async_trait]
 impl RunStore for Planted {
-    async fn create(&self, run: NewRun) -> Result<Lease, StoreError> {
+    async fn create(&self, mut run: NewRun) -> Result<Lease, StoreError> {
+        if self.defect == Defect::IgnoresSlots {
+            run.head.slot = None;
+        }
         let lease = self.inner.create(run).await?;
         self.lent(&lease);
         Ok(lease)

@@ -15,7 +15,9 @@ use workflow_core::machine::State;
 use workflow_core::output::OutputEntry;
 use workflow_core::status::{RunStatus, WaitReason};
 use workflow_core::stop::Stop;
-use workflow_core::store::{Control, MemoryStore, NewRun, RunRecord, RunStore, StoreError};
+use workflow_core::store::{
+    Control, MemoryStore, NewRun, RunRecord, RunSlot, RunStore, SlotMode, StoreError,
+};
 use workflow_exec::{
     Clock as _, ControlOutcome, ControlRefusal, Engine, EngineError, Limits, Timer as _, WorkOptions,
 };
@@ -535,7 +537,7 @@ fn new_run(setup: &RunSetup, now: Timestamp) -> NewRun {
         interactive: setup.case.interactive,
         max_iters: None,
         isolated: false,
-        slot: None,
+        slot: setup.key.map(|key| Arc::new(RunSlot { key: format!("key-{key}"), mode: SlotMode::Queue })),
         seed: setup.case.seed,
         by: None,
         signature: None,

@@ -53,6 +53,9 @@ pub struct RunSetup {
     /// Whether that host drives it at once.
     #[serde(default)]
     pub driven: bool,
+    /// The key that it shares with other runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<u64>,
     /// Its workflow, and the answers of its providers.
     pub case: Case,
 }

@@ -17,6 +17,7 @@ mod fleet;
 mod killed;
 mod paused;
 mod server;
+mod slots;
 mod work;
 
 /// Random numbers from a seed (`SplitMix64`), so that a failing sequence can be repeated.

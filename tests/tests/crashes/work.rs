@@ -61,6 +61,18 @@ stuck:
 after: { provider: tracing }
 "#;
 
+/// Two calls in a row, of which another run with the key of this one sees nothing.
+pub(crate) const KEYED: &str = r#"
+workflow: { name: One at a time, stages: [first, last], concurrency: { key: "${vars.repo}" } }
+first: { provider: tracing, retry_backoff: 50ms }
+last:
+  provider: command
+  retry_backoff: 50ms
+  with:
+    command: [sh, -c, 'printf "\n%s .\n" "$WORKFLOW_CALL" >>"$TRACE"; sleep 0.05; echo done']
+    env: { TRACE: "${vars.trace}" }
+"#;
+
 /// A command that ends once the file `TRACE.room` exists.
 pub(crate) const GATED: &str = r#"
 workflow: { name: Gated, stages: [gated] }
@@ -121,6 +133,7 @@ impl Office {
         for _ in 0..count {
             let run = RunId::new(format!("r{}", self.created)).unwrap();
             let start = StartRun::workflow(work()).run_id(run).var("trace", self.trace.clone());
+            let start = start.var("repo", format!("repo-{}", self.created % 2));
             block_on(self.engine.create(start.var("items", vec![1, 2, 3, 4]))).unwrap();
             self.created += 1;
         }

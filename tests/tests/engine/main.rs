@@ -39,6 +39,7 @@ mod secrets;
 mod selection;
 mod sessions;
 mod signed_runs;
+mod slots;
 mod starting;
 mod stopping;
 mod takeovers;

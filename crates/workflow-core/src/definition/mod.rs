@@ -52,12 +52,13 @@ pub use explain::{EffectiveValue, ValueOrigin};
 pub use export::{EXPORT_FORMAT, Export};
 pub(crate) use model::time;
 pub use model::{
-    Arm, AskNode, Assignment, Assignments, BranchNode, Budget, DIAGNOSTIC_CODES, Diagnostic, DiagnosticLine,
-    Diagnostics, EndNode, EndStatus, Exhausted, ExportNode, ForeachNode, GraphNode, InvalidDuration, Join,
-    Lane, LoopSpec, Mode, Node, NoticeKind, Notifications, NotifyChannel, NotifyTarget, OnFailure,
-    OnInterrupt, OutputFormat, ParallelStrategy, Period, Profile, PromptTemplate, ProviderSetting,
-    ProviderSettings, ReduceNode, ReduceStrategy, RunNode, SchemaSource, SessionMode, SetNode, Severity,
-    SourceRange, Stage, WaitNode, Workflow, WorkflowInput, WorktreeSpec, calls_of, roles_of,
+    Arm, AskNode, Assignment, Assignments, BranchNode, Budget, Concurrency, DIAGNOSTIC_CODES, Diagnostic,
+    DiagnosticLine, Diagnostics, EndNode, EndStatus, Exhausted, ExportNode, ForeachNode, GraphNode,
+    InvalidDuration, Join, Lane, LoopSpec, Mode, Node, NoticeKind, Notifications, NotifyChannel,
+    NotifyTarget, OnFailure, OnInterrupt, OutputFormat, ParallelStrategy, Period, Profile, PromptTemplate,
+    ProviderSetting, ProviderSettings, ReduceNode, ReduceStrategy, RunNode, SchemaSource, SessionMode,
+    SetNode, Severity, SourceRange, Stage, WaitNode, Workflow, WorkflowInput, WorktreeSpec, calls_of,
+    roles_of,
 };
 pub use parse::{ParsedProfile, ParsedRole, parse_profile, parse_role, parse_role_with};
 pub use read::{

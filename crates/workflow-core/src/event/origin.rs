@@ -12,7 +12,7 @@ use crate::bundle::BundleHash;
 use crate::data::Data;
 use crate::definition::OnFailure;
 use crate::ids::{RunId, StageId, WorkflowId};
-use crate::store::RunSlot;
+use crate::slot::RunSlot;
 
 /// Everything that a run was started with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

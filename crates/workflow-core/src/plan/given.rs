@@ -58,11 +58,20 @@ impl Plan {
 
     /// What is wrong with the variables that a new run is given: those that are not as the workflow declares its inputs,
     /// those that the roles it is known to use require and that are missing, those of another type, and those that a
-    /// `foreach` which is certain to run has its items from and that are missing.
+    /// `foreach` which is certain to run has its items from and that are missing, and those without which there is no
+    /// `workflow.concurrency.key`.
     ///
     /// A variable is not missing where it is an input with a default, where a profile has a default for it, or where a
     /// stage before the one that needs it writes it with `set`.
     pub fn check_variables(&self, vars: &IndexMap<String, Data>) -> Vec<String> {
+        let mut wrong = self.wrong_variables(vars);
+        if wrong.is_empty() && self.workflow().concurrency.is_some() {
+            wrong.extend(self.slot(&self.start_variables(vars.clone())).err());
+        }
+        wrong
+    }
+
+    fn wrong_variables(&self, vars: &IndexMap<String, Data>) -> Vec<String> {
         if let Some(inputs) = &self.workflow().inputs {
             let mut wrong = self.not_as_declared(vars, |_| false);
             let missing =

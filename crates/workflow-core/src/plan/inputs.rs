@@ -38,6 +38,7 @@ impl Plan {
         let mut found = Inputs::default();
         let bundle = self.bundle();
         let mut written = BTreeSet::new();
+        found.of(&bundle.workflow.concurrency, "workflow.concurrency.");
         for (id, stage) in &bundle.workflow.stages {
             found.written.clone_from(&written);
             found.of(stage, &format!("{id}."));

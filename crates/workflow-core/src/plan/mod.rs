@@ -9,6 +9,7 @@ mod given;
 mod inputs;
 mod model;
 mod secrets;
+mod slot;
 mod variables;
 
 pub use inputs::RunInput;

@@ -15,8 +15,9 @@ use crate::bundle::{Bundle, BundleHash};
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::ids::{RunId, StageId, WorkflowId};
+use crate::slot::RunSlot;
 use crate::status::{RunStatus, StageStatus, Wait};
-use crate::store::{RunSlot, pairs};
+use crate::store::pairs;
 use crate::usage::Spent;
 
 /// A run to be created.
@@ -180,6 +181,27 @@ pub struct RunRecord {
     /// The current holder of the lease, described for a person; absent if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub holder: Option<String>,
+    /// The run that has its [slot](RunSlot), if it waits for that one to end. Stores leave it out: see
+    /// [`tell_behind`](Self::tell_behind).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub behind: Option<RunId>,
+}
+
+impl RunRecord {
+    /// Whether the run may wait for another one with its key.
+    pub fn may_wait(&self) -> bool {
+        self.head.slot.is_some() && self.head.status == RunStatus::Pending
+    }
+
+    /// Sets [`behind`](Self::behind), as far as a list of the [unfinished](super::RunFilter::unfinished) runs tells it: of the
+    /// runs with a key the one has the slot that has started, or else the first that was created.
+    pub fn tell_behind(&mut self, unfinished: &[Self]) {
+        let Some(slot) = self.head.slot.as_ref().filter(|_| self.may_wait()) else { return };
+        let has_key = |run: &&Self| run.head.slot.as_ref().is_some_and(|other| other.key == slot.key);
+        let place = |run: &&Self| (run.head.started_at.is_none(), run.head.created_at, run.run_id.clone());
+        let holder = unfinished.iter().filter(has_key).min_by_key(place);
+        self.behind = holder.map(|run| &run.run_id).filter(|run| **run != self.run_id).cloned();
+    }
 }
 
 impl<'de> Deserialize<'de> for RunRecord {
@@ -190,12 +212,14 @@ impl<'de> Deserialize<'de> for RunRecord {
             run_id: RunId,
             #[serde(default)]
             holder: Option<String>,
+            #[serde(default)]
+            behind: Option<RunId>,
         }
         // Parsed twice: serde buffers flattened values, and `Data` (a `RawValue`) cannot be read from that buffer.
         let text = Box::<RawValue>::deserialize(deserializer)?;
         let head = serde_json::from_str(text.get()).map_err(D::Error::custom)?;
-        let Beside { run_id, holder } = serde_json::from_str(text.get()).map_err(D::Error::custom)?;
-        Ok(Self { run_id, head, holder })
+        let Beside { run_id, holder, behind } = serde_json::from_str(text.get()).map_err(D::Error::custom)?;
+        Ok(Self { run_id, head, holder, behind })
     }
 }
 

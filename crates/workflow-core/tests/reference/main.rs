@@ -48,7 +48,10 @@ fn the_reference_of_definitions_is_committed_as_it_is_generated() {
     };
     let (workflow, profile) = (schema("workflow"), schema("profile"));
     let parts = [
-        fields::tables(&workflow, &["Header", "WorkflowInput", "LoopSpec", "WorktreeSpec", "Budget"]),
+        fields::tables(
+            &workflow,
+            &["Header", "WorkflowInput", "LoopSpec", "WorktreeSpec", "Concurrency", "Budget"],
+        ),
         fields::tables(&workflow, &["Stage", "Lane"]),
         fields::tables(
             &profile,

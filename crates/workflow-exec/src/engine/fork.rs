@@ -142,7 +142,7 @@ impl Engine {
                     let behind = hold.behind().filter(|_| replaces(&state)).cloned();
                     hold.release().await?;
                     if let Some(behind) = behind {
-                        self.cancel_holder(behind, false).await;
+                        self.cancel_others(&behind, &state).await;
                     }
                 }
             }

@@ -135,6 +135,9 @@ fn diverges(old: &Bundle, new: &Bundle) -> Vec<String> {
     if before.worktree != after.worktree {
         found.push("workflow.worktree: changed".to_owned());
     }
+    if before.concurrency != after.concurrency {
+        found.push("workflow.concurrency: changed; the run keeps its key".to_owned());
+    }
     named(&mut found, "role", &old.roles, &new.roles);
     named(&mut found, "schema", &old.schemas, &new.schemas);
     named(&mut found, "skill", &old.skills, &new.skills);

@@ -12,7 +12,7 @@ use workflow_core::machine::State;
 use workflow_core::runs::EngineError;
 use workflow_core::status::RunStatus;
 use workflow_core::stop::Stop;
-use workflow_core::store::{Control, RunRecord, SlotMode, StoreError};
+use workflow_core::store::{Control, RunFilter, RunRecord, SlotMode, StoreError};
 
 use crate::driver;
 use crate::engine::Engine;
@@ -69,8 +69,8 @@ impl Engine {
                 return Ok(Waited::Stopped);
             }
             if replaces(state) {
-                let is_new = before.as_ref().is_some_and(|before| *before != behind);
-                self.cancel_holder(behind.clone(), is_new).await;
+                // The process that was to cancel it may have died.
+                self.cancel_idle(&behind).await;
             }
             if before.as_ref() != Some(&behind) {
                 debug!(%run, %behind, "the run waits for its slot");
@@ -99,33 +99,55 @@ impl Engine {
         }
     }
 
-    /// Lets the run that has the slot end, if no process drives it. `is_new`: it was not asked to cancel yet.
+    /// Cancels the runs that came before this one and have its key: `behind`, which has the slot and was asked by the store
+    /// already, and those that wait for it.
     ///
     /// Boxed, because cancelling a run drives it.
-    pub(super) fn cancel_holder(&self, holder: RunId, is_new: bool) -> BoxFuture<'_, ()> {
+    pub(super) fn cancel_others<'a>(&'a self, behind: &'a RunId, state: &'a State) -> BoxFuture<'a, ()> {
         async move {
-            let shared = &self.shared;
-            let cancelled = async {
-                if is_new {
-                    shared.store.request(&holder, Control::Cancel.into()).await?;
-                }
-                match shared.claim(&holder).await {
-                    Ok(hold) => self.carry_out(hold).await.map(drop),
-                    // Its driver sees the request.
-                    Err(StoreError::Held { .. } | StoreError::NotFound(_)) => Ok(()),
-                    Err(error) => Err(error.into()),
+            let (shared, own) = (&self.shared, state.created());
+            let others = match shared.store.list(&RunFilter::unfinished()).await {
+                Ok(others) => others,
+                Err(error) => {
+                    warn!(run = %own.run, %error, "the runs that wait for the same slot could not be cancelled");
+                    Vec::new()
                 }
             };
-            let cancelled: Result<(), EngineError> = cancelled.await;
+            let place = (state.head().created_at, &own.run);
+            let is_before = |other: &&RunRecord| {
+                let has_key = other.head.slot.as_ref().map(|slot| &slot.key)
+                    == own.slot.as_ref().map(|slot| &slot.key);
+                has_key && other.run_id != *behind && (other.head.created_at, &other.run_id) < place
+            };
+            for other in others.iter().filter(is_before) {
+                match shared.store.request(&other.run_id, Control::Cancel.into()).await {
+                    Ok(_) => self.cancel_idle(&other.run_id).await,
+                    Err(error) => warn!(run = %other.run_id, %error, "the run could not be cancelled"),
+                }
+            }
+            self.cancel_idle(behind).await;
+        }
+        .boxed()
+    }
+
+    /// Carries out the cancellation that was requested of a run, if no process drives it.
+    fn cancel_idle<'a>(&'a self, run: &'a RunId) -> BoxFuture<'a, ()> {
+        async move {
+            let cancelled = match self.shared.claim(run).await {
+                Ok(hold) => self.carry_out(hold).await.map(drop),
+                // Its driver sees the request.
+                Err(StoreError::Held { .. } | StoreError::NotFound(_)) => Ok(()),
+                Err(error) => Err(error.into()),
+            };
             if let Err(error) = cancelled {
-                warn!(run = %holder, %error, "the run that is to be replaced could not be cancelled");
+                warn!(%run, %error, "the run could not be cancelled");
             }
         }
         .boxed()
     }
 }
 
-/// Whether the run cancels the one that has its slot.
+/// Whether the run cancels those with its key.
 pub(super) fn replaces(state: &State) -> bool {
     state.created().slot.as_ref().is_some_and(|slot| slot.mode == SlotMode::Cancel)
 }

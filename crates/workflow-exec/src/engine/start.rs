@@ -99,7 +99,9 @@ impl Engine {
     /// # Errors
     ///
     /// [`EngineError::Invalid`] for the definition; [`EngineError::Variables`] and [`EngineError::Labels`];
-    /// [`EngineError::OtherInputs`] when there is a run of that id with other inputs; [`EngineError::Store`]; [`EngineError::ShutDown`] after a shutdown.
+    /// [`EngineError::OtherInputs`] when there is a run of that id with other inputs; [`EngineError::Store`], among them
+    /// [`StoreError::Busy`] where another run has the key of this one and the workflow says `mode: reject`;
+    /// [`EngineError::ShutDown`] after a shutdown.
     pub async fn create(&self, start: StartRun) -> Result<RunHandle, EngineError> {
         let (run, claimed) = self.accept(start).await?;
         if let Some((hold, ..)) = claimed {
@@ -138,7 +140,7 @@ impl Engine {
                 if let Some(behind) = hold.as_ref().and_then(Hold::behind)
                     && replaces(&state)
                 {
-                    self.cancel_holder(behind.clone(), false).await;
+                    self.cancel_others(behind, &state).await;
                 }
                 Ok((id, hold.map(|hold| (hold, plan, state))))
             }
@@ -156,6 +158,7 @@ impl Engine {
     fn new_run(&self, start: StartRun, plan: &Plan) -> Result<(NewRun, Box<State>), EngineError> {
         let now = self.shared.clock.now();
         let isolated = start.is_isolated(plan);
+        let slot = plan.slot(&start.vars).map_err(|wrong| EngineError::Variables(vec![wrong]))?;
         let (id, seed) = identity(start.run_id, now)?;
         let created = RunCreated {
             run: id.clone(),
@@ -167,7 +170,7 @@ impl Engine {
             max_iters: start.max_iters,
             interactive: start.interactive,
             isolated,
-            slot: None,
+            slot: slot.map(Arc::new),
             seed,
             by: start.by,
             signature: None,

@@ -106,10 +106,22 @@ impl Operation for ListRuns {
         let is_last = runs.len() <= limit;
         runs.truncate(limit);
         let next = runs.last().filter(|_| !is_last).map(|run| run.run_id.clone());
-        let runs = with_progress(host.runs(), runs).await;
+        let mut runs = with_progress(host.runs(), runs).await;
+        tell_who_waits(host.runs(), &mut runs).await?;
         let total = if self.totals { Some(host.runs().count(&filter).await?) } else { None };
         Ok(RunList { runs, next, total })
     }
+}
+
+/// Says of the runs that wait for another one with the same key which one that is.
+async fn tell_who_waits(runs: &dyn Runs, records: &mut [RunRecord]) -> Result<(), ServiceError> {
+    if records.iter().any(RunRecord::may_wait) {
+        let unfinished = runs.list(&RunFilter::unfinished()).await?;
+        for record in records {
+            record.tell_behind(&unfinished);
+        }
+    }
+    Ok(())
 }
 
 /// The same runs, those that are running with how far they are now: their heads are as old as their last changes of
@@ -157,6 +169,9 @@ pub struct RunDetail {
     /// The process that drives the run, described for people; absent when there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub holder: Option<String>,
+    /// The run with the same key that this one waits for; absent when there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub behind: Option<RunId>,
 }
 
 impl Operation for GetRun {
@@ -171,7 +186,8 @@ impl Operation for GetRun {
 
     async fn run(self, host: &Host, _: &Caller) -> Result<RunDetail, ServiceError> {
         let run = host.runs().view(&self.run_id).await?;
-        let holder = host.runs().get(&self.run_id).await?.holder;
-        Ok(RunDetail { run, holder })
+        let mut record = host.runs().get(&self.run_id).await?;
+        tell_who_waits(host.runs(), std::slice::from_mut(&mut record)).await?;
+        Ok(RunDetail { run, holder: record.holder, behind: record.behind })
     }
 }

@@ -141,7 +141,7 @@ impl HeldRun {
 
     pub(super) fn record(&self) -> RunRecord {
         let head = lock(&self.head).clone();
-        RunRecord { run_id: self.run.clone(), head, holder: Some(self.holder.clone()) }
+        RunRecord { run_id: self.run.clone(), head, holder: Some(self.holder.clone()), behind: None }
     }
 
     /// How many bytes of events readers may see.

@@ -320,7 +320,7 @@ impl Home {
                 facts.head.ok_or_else(|| no_event(&path))?
             }
         };
-        Ok(RunRecord { run_id: run.clone(), head, holder })
+        Ok(RunRecord { run_id: run.clone(), head, holder, behind: None })
     }
 
     pub(super) fn list(&self, filter: &RunFilter) -> Result<Vec<RunRecord>, StoreError> {
@@ -359,7 +359,12 @@ impl Home {
             Err(error @ StoreError::Corrupt { .. }) => {
                 tracing::error!(%run, %error, "a run is damaged");
                 let record = Record::load(run, directory);
-                Ok(record.map(|record| RunRecord { run_id: run.clone(), head: record.head, holder: None }))
+                Ok(record.map(|record| RunRecord {
+                    run_id: run.clone(),
+                    head: record.head,
+                    holder: None,
+                    behind: None,
+                }))
             }
             // Not ours, or deleted in the meantime.
             Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),

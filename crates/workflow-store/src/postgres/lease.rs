@@ -40,7 +40,7 @@ const LEAVE: Query =
 
 const RELEASE: Query = Query::new(
     "UPDATE @.run SET owner = NULL WHERE run_id = $2 AND epoch = $3 AND owner = $1 \
-     RETURNING status IN ('pending', 'running')",
+     RETURNING status IN ('pending', 'running') AND wakes IS NOT NULL",
     &[Type::UUID, Type::TEXT, Type::INT8],
 );
 

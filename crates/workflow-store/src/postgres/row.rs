@@ -86,5 +86,5 @@ pub(super) fn controls(run: &RunId, after: u64, texts: &[String]) -> Result<Vec<
 pub(super) fn record(row: &Row) -> Result<RunRecord, StoreError> {
     let run_id = run_id(row.get(0))?;
     let head = parse(row.get(1), || format!("run `{run_id}`"))?;
-    Ok(RunRecord { run_id, head, holder: row.get(2) })
+    Ok(RunRecord { run_id, head, holder: row.get(2), behind: None })
 }

@@ -134,12 +134,14 @@ pub(super) fn release(writing: &mut Writing, lease: &Lease) -> Outcome<()> {
     };
     writing.forget(&lease.run);
     let Some(own) = writing.registration.as_ref().map(|own| own.id) else { return Ok(()) };
-    let sql = "UPDATE run SET holder = NULL WHERE key = ?1 AND epoch = ?2 AND holder = ?3 RETURNING status";
-    let status: Option<String> = {
+    let sql = "UPDATE run SET holder = NULL WHERE key = ?1 AND epoch = ?2 AND holder = ?3
+        RETURNING CASE WHEN wakes IS NOT NULL THEN status END";
+    // A run that waits for its slot has no `wakes`.
+    let status: Option<Option<String>> = {
         let mut release = writing.statement(sql)?;
         release.query_row((held.key, signed(held.epoch), own), |row| row.get(0)).optional()?
     };
-    if status.is_some_and(|status| is_claimable(&status)) {
+    if status.flatten().is_some_and(|status| is_claimable(&status)) {
         writing.after.claimable = true;
         writing.signal()?;
     }

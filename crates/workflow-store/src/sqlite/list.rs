@@ -24,7 +24,7 @@ impl Reading<'_> {
         let head =
             listed.head().map_err(|error| self.corrupt(&format!("run `{run}`"), &error.to_string()))?;
         let holder = listed.holder.filter(|holder| !holder.is_dead(self));
-        Ok(RunRecord { run_id: run.clone(), head, holder: holder.map(|holder| holder.name) })
+        Ok(RunRecord { run_id: run.clone(), head, holder: holder.map(|holder| holder.name), behind: None })
     }
 
     pub(super) fn list(&self, filter: &RunFilter) -> Outcome<Vec<RunRecord>> {
@@ -67,7 +67,7 @@ impl Reading<'_> {
                 }
             };
             let holder = listed.holder.filter(|_| alive).map(|holder| holder.name);
-            Some(RunRecord { run_id, head, holder })
+            Some(RunRecord { run_id, head, holder, behind: None })
         });
         Ok(records.collect())
     }

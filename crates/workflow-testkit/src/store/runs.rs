@@ -46,6 +46,7 @@ pub fn bundle(workflow: &str) -> Arc<Bundle> {
         defaults: None,
         output: None,
         worktree: None,
+        concurrency: None,
         repeat: None,
         budget: None,
         stages,

@@ -110,6 +110,9 @@ fn row(run: &RunRecord) -> [String; 6] {
     let until = head.completed_at.or_else(|| run.holder.is_some().then(Timestamp::now));
     let took = head.started_at.zip(until).map(|(from, until)| duration(between(from, until)));
     let note = match (&run.holder, head.status) {
+        _ if run.behind.is_some() => {
+            run.behind.as_ref().map(|behind| format!("waits for run {behind}")).unwrap_or_default()
+        }
         (Some(holder), _) => format!("driven by {holder}"),
         (None, RunStatus::Paused)
             if head.wait.as_ref().is_some_and(|wait| wait.reason == WaitReason::Pause) =>

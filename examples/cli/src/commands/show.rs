@@ -84,6 +84,9 @@ fn facts(detail: &RunDetail, plan: &RunPlan, branch: Option<String>) -> Vec<[Str
             fact(if n == 0 { "it printed" } else { "" }, line);
         }
     }
+    if let Some(behind) = &detail.behind {
+        fact("waits for", format!("run {behind}, which has the same key, to end"));
+    }
     if let Some(holder) = holder {
         fact("driven by", holder.to_owned());
     }

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use super::home::{Home, copy};
 
 /// Each with an expected value in the run, by its place.
-const EXAMPLES: [(&str, &str, &str); 8] = [
+const EXAMPLES: [(&str, &str, &str); 9] = [
+    ("deploy", "/output", "\"1\""),
     ("fix-until-green", "/context/stages/check/output/passed", "4"),
     ("flaky", "/failedStages/0", "\"notify\""),
     ("issue-triage", "/output/kind", "\"bug\""),

@@ -15,6 +15,8 @@ use crate::suggest::{did_you_mean, near_or_all, one_of};
 /// When a template is rendered, which decides what it can name.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Moment {
+    /// When a run starts.
+    Start,
     /// To choose the provider and the role.
     Choice,
     /// For the call.
@@ -93,6 +95,7 @@ impl Moment {
         const STAGE: (&str, Keys) = ("stage", Keys::These(&["id"]));
         const CALLED_STAGE: (&str, Keys) = ("stage", Keys::These(&["id", "provider", "role"]));
         match self {
+            Self::Start => &[VARS],
             Self::Output => &[VARS, STAGES, ITERATION, RUN],
             Self::Choice => &[VARS, STAGES, STAGE, ITERATION, RUN],
             Self::Call => &[VARS, STAGES, CALLED_STAGE, ITERATION, RUN, ("secrets", Keys::Any)],
@@ -174,6 +177,12 @@ pub(crate) fn value(value: &Value, place: &TemplatePlace<'_>, path: &Path<'_>, r
 pub(crate) fn output(value: &Value, workflow: &Workflow, path: &Path<'_>, report: &mut Report<'_>) {
     NameCheck { place: &TemplatePlace::Stage(workflow), moment: Moment::Output, report }
         .check_value(value, path, DEEPEST);
+}
+
+/// Checks the template of a key that a run has from its start.
+pub(crate) fn key_of_run(text: &str, workflow: &Workflow, path: &Path<'_>, report: &mut Report<'_>) {
+    NameCheck { place: &TemplatePlace::Stage(workflow), moment: Moment::Start, report }
+        .check_text(Some(text), path);
 }
 
 /// Checks the templates of variables to write.
@@ -393,6 +402,11 @@ impl NameCheck<'_, '_, '_> {
         let root = name.root();
         let Some((_, keys)) = roots.iter().find(|(known, _)| *known == root) else {
             let message = match root {
+                "stages" | "output" | "iteration" | "run" | "stage" | "secrets"
+                    if self.moment == Moment::Start =>
+                {
+                    format!("`{root}` is not known when a run starts: only `vars` is")
+                }
                 "output" => "`output` is known only under `set`: write `stages.NAME.output`".to_owned(),
                 "nodes" => "nodes are known only in the graph of a profile".to_owned(),
                 "item" => "`item` is known only in the `run` of a `foreach`".to_owned(),

@@ -4,10 +4,12 @@ use super::fields::{budget, file, id, limits_of_call, provider, range, role_name
 use super::inputs::inputs;
 use super::{expressions, shell};
 use crate::definition::model::{
-    Lane, LoopSpec, Mode, ParallelStrategy, Path, SchemaSource, Stage, Workflow, WorktreeSpec, shorten,
+    Concurrency, Lane, LoopSpec, Mode, ParallelStrategy, Path, SchemaSource, Stage, Workflow, WorktreeSpec,
+    shorten,
 };
 use crate::definition::report::Report;
 use crate::ids::{StageId, is_id};
+use crate::slot::RunSlot;
 use crate::suggest::{near_or_all, nearest};
 
 /// Reports everything that is wrong with `workflow`.
@@ -45,6 +47,9 @@ pub(crate) fn workflow(workflow: &Workflow, report: &mut Report<'_>) {
     if let Some(worktree) = &workflow.worktree {
         self::worktree(worktree, &path.key("worktree"), report);
     }
+    if let Some(concurrency) = &workflow.concurrency {
+        self::concurrency(concurrency, workflow, &path.key("concurrency"), report);
+    }
     for (id, stage) in workflow.stages.iter().filter(|(id, _)| id.as_str() != "workflow") {
         let path = Path::Root.key(id.as_str());
         self::stage(stage, &path, report);
@@ -54,6 +59,20 @@ pub(crate) fn workflow(workflow: &Workflow, report: &mut Report<'_>) {
             None => together(stage, stage, workflow, &path, report),
         }
     }
+}
+
+fn concurrency(concurrency: &Concurrency, workflow: &Workflow, path: &Path<'_>, report: &mut Report<'_>) {
+    let (path, key) = (path.key("key"), &concurrency.key);
+    if key.trim().is_empty() {
+        let message = "`key` is empty: write what the runs share, as \"${vars.repo}\"";
+        return report.error("out-of-range", &path, message);
+    }
+    if !key.contains("${")
+        && let Err(problem) = RunSlot::check_key(key)
+    {
+        return report.error("out-of-range", &path, format!("`key` {problem}"));
+    }
+    expressions::key_of_run(key, workflow, &path, report);
 }
 
 fn worktree(worktree: &WorktreeSpec, path: &Path<'_>, report: &mut Report<'_>) {

@@ -6,8 +6,9 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::input::WorkflowInput;
-use super::workflow::{Exhausted, Lane, LoopSpec, Stage, Workflow, WorktreeSpec};
+use super::workflow::{Concurrency, Exhausted, Lane, LoopSpec, Stage, Workflow, WorktreeSpec};
 use crate::ids::{StageId, WorkflowId};
+use crate::slot::SlotMode;
 
 impl Workflow {
     /// A workflow without stages yet.
@@ -39,6 +40,7 @@ impl Workflow {
             budget: None,
             output: None,
             worktree: None,
+            concurrency: None,
             stages: IndexMap::new(),
         }
     }
@@ -100,6 +102,12 @@ impl Workflow {
     #[must_use]
     pub fn worktree(self, worktree: WorktreeSpec) -> Self {
         Self { worktree: Some(worktree.into()), ..self }
+    }
+
+    /// Lets runs with the same key not work at the same time.
+    #[must_use]
+    pub fn concurrency(self, key: impl Into<String>, mode: SlotMode) -> Self {
+        Self { concurrency: Some(Box::new(Concurrency { key: key.into(), mode })), ..self }
     }
 
     /// Lets the stages run in a loop.

@@ -8,7 +8,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 
 use super::input::WorkflowInput;
-use super::workflow::{Budget, LoopSpec, Stage, Workflow, WorktreeSpec};
+use super::workflow::{Budget, Concurrency, LoopSpec, Stage, Workflow, WorktreeSpec};
 use crate::ids::{ProfileId, StageId, WorkflowId};
 use crate::role::VariableType;
 
@@ -52,6 +52,9 @@ struct Header<'w> {
     /// say otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     worktree: Option<&'w WorktreeSpec>,
+    /// That runs with the same key do not work at the same time, in all engines that share the store.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    concurrency: Option<&'w Concurrency>,
     /// Whether the workflow is neither changed nor deleted until this is removed. Runs do not depend on it.
     #[serde(skip_serializing_if = "Option::is_none")]
     protected: Option<bool>,
@@ -59,8 +62,19 @@ struct Header<'w> {
 
 impl Serialize for File<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Workflow { id, name, description, inputs, defaults, repeat, budget, output, worktree, stages } =
-            self.0;
+        let Workflow {
+            id,
+            name,
+            description,
+            inputs,
+            defaults,
+            repeat,
+            budget,
+            output,
+            worktree,
+            concurrency,
+            stages,
+        } = self.0;
         let header = Header {
             id,
             name,
@@ -72,6 +86,7 @@ impl Serialize for File<'_> {
             budget: budget.as_ref(),
             output: output.as_ref(),
             worktree: worktree.as_deref(),
+            concurrency: concurrency.as_deref(),
             protected: None,
         };
         let mut file = serializer.serialize_map(Some(stages.len() + 1))?;

@@ -38,6 +38,6 @@ pub use providers::{ProviderSetting, ProviderSettings};
 pub use range::SourceRange;
 pub use schema::SchemaSource;
 pub use workflow::{
-    Budget, Exhausted, Lane, LoopSpec, Mode, OnFailure, OnInterrupt, OutputFormat, ParallelStrategy,
-    PromptTemplate, SessionMode, Stage, Workflow, WorktreeSpec,
+    Budget, Concurrency, Exhausted, Lane, LoopSpec, Mode, OnFailure, OnInterrupt, OutputFormat,
+    ParallelStrategy, PromptTemplate, SessionMode, Stage, Workflow, WorktreeSpec,
 };

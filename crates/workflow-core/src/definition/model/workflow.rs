@@ -10,6 +10,7 @@ use super::duration::Period;
 use super::input::WorkflowInput;
 use super::schema::SchemaSource;
 use crate::ids::{StageId, WorkflowId};
+use crate::slot::SlotMode;
 
 /// A workflow: stages that run in order, once or in a loop.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -40,6 +41,9 @@ pub struct Workflow {
     /// That runs work in a git worktree of their own, and on which branch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worktree: Option<Box<WorktreeSpec>>,
+    /// That runs with the same key do not work at the same time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<Box<Concurrency>>,
     /// The stages, in the order they run.
     pub stages: IndexMap<StageId, Stage>,
 }
@@ -59,6 +63,18 @@ pub struct WorktreeSpec {
 impl WorktreeSpec {
     /// What the name of a run's branch begins with where the workflow does not say it.
     pub const BRANCH_PREFIX: &'static str = "workflow/";
+}
+
+/// Which runs do not work at the same time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Concurrency {
+    /// What the runs share, of this workflow and of others: a text in which `${vars.x}` is resolved when a run starts. At most
+    /// 256 bytes.
+    #[schemars(length(min = 1))]
+    pub key: String,
+    /// What a new run does while another one with the same key has not ended; default: `queue`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub mode: SlotMode,
 }
 
 /// When and where a workflow goes back instead of ending.

@@ -10,11 +10,13 @@ use super::call::{budget, env, on_failure, on_interrupt, options, output, output
 use super::fields::{Fields, Unknown, text, unknown_key, wrong_type};
 use super::inputs;
 use crate::definition::model::{
-    Exhausted, Lane, LoopSpec, Mode, ParallelStrategy, Path, Stage, Workflow, WorktreeSpec, shorten,
+    Concurrency, Exhausted, Lane, LoopSpec, Mode, ParallelStrategy, Path, Stage, Workflow, WorktreeSpec,
+    shorten,
 };
 use crate::definition::report::Report;
 use crate::definition::yaml::{Kind, Node};
 use crate::ids::{StageId, WorkflowId};
+use crate::slot::SlotMode;
 use crate::suggest::{nearest, slug};
 
 /// Reads as much as possible. Everything that is left out or replaced has an error in `report`.
@@ -52,6 +54,7 @@ pub(crate) fn workflow(
     let budget = budget(&mut fields, &path, report);
     let output = fields.take("output").map(Node::to_value);
     let worktree = worktree(&mut fields, &path, report);
+    let concurrency = concurrency(&mut fields, &path, report);
     // What catalogs look at: it is not a part of what runs.
     fields.truth("protected", report);
     fields.finish(report);
@@ -71,7 +74,19 @@ pub(crate) fn workflow(
     for entry in entries.iter().filter(|entry| nodes.contains_key(entry.key.as_str())) {
         unknown_key(entry, &Path::Root, stages.iter().copied().chain(["workflow"]), report);
     }
-    Some(Workflow { id, name, description, inputs, defaults, repeat, budget, output, worktree, stages: read })
+    Some(Workflow {
+        id,
+        name,
+        description,
+        inputs,
+        defaults,
+        repeat,
+        budget,
+        output,
+        worktree,
+        concurrency,
+        stages: read,
+    })
 }
 
 /// The worktree of each run. A misspelt key could let runs work on another branch.
@@ -88,6 +103,27 @@ fn worktree(
     };
     fields.finish_strict(&[], report);
     Some(worktree.into())
+}
+
+/// Which runs do not work at the same time. A misspelt key could let them.
+fn concurrency(
+    fields: &mut Fields<'_, '_>,
+    parent: &Path<'_>,
+    report: &mut Report<'_>,
+) -> Option<Box<Concurrency>> {
+    const MODES: [(&str, SlotMode); 3] =
+        [("queue", SlotMode::Queue), ("cancel", SlotMode::Cancel), ("reject", SlotMode::Reject)];
+    let path = parent.key("concurrency");
+    let mut fields = Fields::of(fields.take("concurrency")?, &path, report);
+    let is_missing = fields.take("key").is_none();
+    let key = fields.text("key", report);
+    if is_missing {
+        let message = "`key` is missing: write what the runs share, as \"${vars.repo}\"";
+        report.error("missing-field", &path.key("key"), message);
+    }
+    let mode = fields.choice("mode", &MODES, report).unwrap_or_default();
+    fields.finish_strict(&[], report);
+    Some(Box::new(Concurrency { key: key?, mode }))
 }
 
 /// The id in the file, which may be left out where the file's name gives it.

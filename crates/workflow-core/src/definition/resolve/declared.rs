@@ -65,6 +65,16 @@ impl<'b> Known<'b> {
         for (path, name) in of_output {
             self.look(None, path, &name);
         }
+        let mut of_key = Vec::new();
+        uses(&bundle.workflow.concurrency, |used| {
+            of_key.push((format!("workflow.concurrency.{}", used.path), used.name.to_owned()));
+        });
+        // The key is known before a stage writes anything.
+        let written = std::mem::take(&mut self.written);
+        for (path, name) in of_key {
+            self.look(None, path, &name);
+        }
+        self.written = written;
         for role in roles.iter().filter_map(|role| bundle.roles.get(role)) {
             let is_needed = |name: &str| !self.inputs.contains_key(name) && !self.written.contains(name);
             let needed =

@@ -325,7 +325,7 @@ impl RunStore for MemoryStore {
     async fn release(&self, lease: Lease) -> Result<(), StoreError> {
         let released = self.held(&lease, |run| {
             run.give_back();
-            Ok(run.goes_on())
+            Ok(run.goes_on() && self.behind(&lease.run, run).is_none())
         });
         match released {
             Ok(goes_on) => {

@@ -146,7 +146,7 @@ impl Run {
 
     pub(super) fn record(&self, id: &RunId) -> RunRecord {
         let holder = self.holder().map(ToString::to_string);
-        RunRecord { run_id: id.clone(), head: self.head.clone(), holder }
+        RunRecord { run_id: id.clone(), head: self.head.clone(), holder, behind: None }
     }
 
     pub(super) fn last_output(&self) -> u64 {
