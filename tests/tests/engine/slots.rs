@@ -192,7 +192,9 @@ fn workers_take_only_runs_that_have_their_slot() {
                 }
                 join_all(engines.iter().map(|engine| engine.shutdown(Stop::Gracefully))).await;
             };
-            join(working, stop).await;
+            let (worked, ()) = join(working, stop).await;
+            worked.0.unwrap();
+            worked.1.unwrap();
         });
         one_after_the_other(&host, &names);
     }

@@ -7,7 +7,7 @@ use serde_json::json;
 use workflow_core::actor::Actor;
 use workflow_core::data::Data;
 use workflow_core::ids::{RunId, WorkflowId};
-use workflow_core::store::{Answer, Control, MemoryStore};
+use workflow_core::store::{Answer, Control, MemoryStore, Signal};
 use workflow_exec::{Engine, Fork, ForkPoint, StartRun};
 use workflow_tests::scenario::Scenario;
 use workflow_tests::scripted::Deeds;
@@ -70,6 +70,31 @@ work: { provider: ann, with: { ann: { after: 5000, reply: done } } }
 const QUOTA: &str = "
 workflow: { name: Quota, stages: [work] }
 work: { provider: ann, with: { ann: [{ fail: rate_limited, until: 3600000 }, { reply: done }] } }
+";
+
+const TIMES: &str = "
+workflow: { name: Times, stages: [work] }
+work: { provider: ann, profile: times }
+--- # profile work.times
+graph:
+  - { id: short, type: wait, for: 1s }
+  - { id: long, type: wait, for: 1h, after: short }
+  - { id: last, type: run, inputs: [long], prompt: Last }
+";
+
+const SIGNALS: &str = "
+workflow: { name: Signals, stages: [work] }
+work: { provider: ann, profile: signals }
+--- # profile work.signals
+graph:
+  - { id: first, type: wait, signal: first }
+  - { id: second, type: wait, signal: second, timeout: 2000d, after: first }
+  - { id: last, type: run, inputs: [first, second], prompt: Last }
+";
+
+const SLOTS: &str = "
+workflow: { name: Slots, stages: [ship], concurrency: { key: \"ä \u{1f980}\" } }
+ship: { provider: ann, approval: Ship? }
 ";
 
 const SPENDS: &str = "
@@ -218,6 +243,19 @@ async fn waiting(world: &World) {
     for _ in 0..2 {
         world.die_again("dies", "dies", DIES, 50).await;
     }
+
+    world.die("times", "times", TIMES, 2_000).await;
+    let engine = world.rest("signals", SIGNALS).await;
+    let signals = engine.handle(&id("signals"));
+    for name in ["second", "other", "first"] {
+        let signal =
+            Signal::new(name).unwrap().data(json!({ "told": name })).id(format!("{name}-1")).unwrap();
+        let _ = signals.control(Control::Signal(signal.into()).by(ana())).await.unwrap();
+    }
+    signals.wait().await.unwrap();
+    world.rest("signal", SIGNALS).await;
+    let engine = world.rest("slot", SLOTS).await;
+    engine.create(start("slot_behind", "slot")).await.unwrap();
 
     world.die("quota", "quota", QUOTA, 1_000).await;
     world.rest("quota_over", &QUOTA.replace("3600000", "60000")).await;
