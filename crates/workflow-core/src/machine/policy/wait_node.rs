@@ -117,9 +117,9 @@ impl<'a> Step<'a> {
                 oldest.look(number, id, node);
             }
         }
-        let (_, lane, id, items, name) = oldest.found?;
+        let Found { lane, id, items, signal, .. } = oldest.found?;
         let path = self.path(lane, id)?;
-        Some((items.iter().fold(path, |path, item| path.item(*item)), name))
+        Some((items.iter().fold(path, |path, item| path.item(*item)), signal))
     }
 }
 
@@ -128,17 +128,26 @@ struct Oldest<'n> {
     name: Option<&'n str>,
     /// The items that are looked at.
     items: Vec<u32>,
-    /// Since when it waits, where it is, and the signal.
-    found: Option<(Option<Timestamp>, u32, &'n NodeId, Vec<u32>, Arc<str>)>,
+    found: Option<Found<'n>>,
+}
+
+/// A node that waits for a signal.
+struct Found<'n> {
+    since: Option<Timestamp>,
+    lane: u32,
+    id: &'n NodeId,
+    items: Vec<u32>,
+    signal: Arc<str>,
 }
 
 impl<'n> Oldest<'n> {
     fn look(&mut self, lane: u32, id: &'n NodeId, node: &'n NodeState) {
         if let Some(signal) = node.waits_for()
             && self.name.is_none_or(|name| **signal == *name)
-            && self.found.as_ref().is_none_or(|(since, ..)| node.started_at < *since)
+            && self.found.as_ref().is_none_or(|found| node.started_at < found.since)
         {
-            self.found = Some((node.started_at, lane, id, self.items.clone(), signal.clone()));
+            let (since, items, signal) = (node.started_at, self.items.clone(), signal.clone());
+            self.found = Some(Found { since, lane, id, items, signal });
         }
         for (number, item) in node.items.iter().flat_map(|items| &items.open) {
             self.items.push(*number);
