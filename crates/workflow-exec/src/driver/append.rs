@@ -41,8 +41,9 @@ impl Driver<'_> {
         loop {
             let log = match tried {
                 Some(Ok(controls)) => {
-                    if is_found {
-                        // The lost answer contained controls too, which must not be skipped.
+                    if is_found || in_doubt {
+                        // The lost answer contained controls too, which must not be skipped; that of an append without
+                        // events as well.
                         self.entered.inbox.look_for_controls();
                     } else {
                         self.add_controls(controls);
