@@ -34,7 +34,7 @@ pub(super) enum Waited {
 }
 
 impl Engine {
-    /// Waits until the run has its slot. The run stays held, so that its lease tells who waits for it.
+    /// Waits until the run has its slot. The lease is kept meanwhile, so that other processes see which process waits.
     pub(super) async fn wait_for_slot(&self, hold: &Hold, state: &State) -> Result<Waited, EngineError> {
         let waiting = pin!(self.watch_slot(hold, state));
         leases::beating(&self.shared, waiting).await

@@ -1,7 +1,7 @@
 //! Slots: of the runs with the same key, one is in progress.
 //!
-//! A transaction that changes who waits for a slot first locks the row of the slot. A run that has its slot keeps it until it
-//! ends, so all its appends but the last are stored like those of other runs.
+//! A transaction that changes the list of runs that wait for a slot locks the row of the slot first. A run that has its
+//! slot keeps it until it ends, so all its appends but the last are stored like those of other runs.
 
 use std::rc::Rc;
 

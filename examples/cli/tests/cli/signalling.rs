@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::home::{Home, stable, until};
 
-/// A run that waits for a signal, and tells what it says.
+/// A run that waits for a signal, and writes the data of the signal to a file.
 fn deployment() -> Home {
     let home = Home::new();
     home.write(

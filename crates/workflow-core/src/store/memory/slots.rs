@@ -1,4 +1,4 @@
-//! Who has the slots, and who waits for them.
+//! Which run holds the slot of each concurrency key, and which runs wait for it.
 
 use std::collections::VecDeque;
 
