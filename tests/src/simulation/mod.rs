@@ -8,6 +8,7 @@
 //! - [`disk`]: the disk of the store: at times it is full, or locked by another program.
 //! - [`journal`]: the guarantees of the store, recorded by a [`witness`] in front of it.
 //! - [`judge`](mod@judge): checks the guarantees, and the outcome of each run.
+//! - [`warnings`]: what the engines warn of, where no other trace is left.
 //! - [`planted`]: stores with a defect, to show that the simulation finds it.
 
 pub mod counts;
@@ -24,6 +25,7 @@ pub mod plot;
 pub mod process;
 pub mod provider;
 pub mod rude;
+pub mod warnings;
 pub mod witness;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

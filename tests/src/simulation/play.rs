@@ -33,6 +33,7 @@ use super::plot::{EngineSetup, Plot, RunSetup, What};
 use super::process::Process;
 use super::provider::{Answering, Prompts};
 use super::rude::Rude;
+use super::warnings::Warnings;
 use super::witness::Witness;
 use crate::reference::case::Case;
 use crate::reference::play::PROVIDERS;
@@ -72,7 +73,8 @@ pub struct Played {
 /// If a workflow cannot be run, or the engine panics.
 pub fn play(plot: &Plot, defect: Option<Defect>) -> Played {
     let world = World::new(plot, defect);
-    world.sim.clone().block_on(world.play())
+    let warnings = Warnings::of(&world.journal);
+    tracing::subscriber::with_default(warnings, || world.sim.clone().block_on(world.play()))
 }
 
 /// The world of a plot.

@@ -5,10 +5,14 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use futures::future::{Either, select};
 use serde_json::json;
+use workflow_core::catalog::Part;
+use workflow_core::ids::WorkflowId;
 use workflow_core::provider::{CallContext, CallRequest, Provider, ProviderError, Reply};
 use workflow_core::status::RunStatus;
 use workflow_core::store::RunStore as _;
 use workflow_core::usage::Usage;
+use workflow_exec::StartRun;
+use workflow_tests::shelf::Shelf;
 
 use crate::host::{Host, id};
 
@@ -49,16 +53,21 @@ impl Provider for Talker {
                 let until = context.now() + std::time::Duration::from_secs(3600);
                 Err(ProviderError::rate_limited(*message, Some(until)))
             }
+            Some(message) if message.starts_with("says ") => Ok(Reply::text(&message["says ".len()..])),
             Some(message) => Err(ProviderError::transient(*message)),
             None => Ok(Reply::text("said")),
         }
     }
 }
 
+fn talker(fails: &[&'static str]) -> (Talker, Arc<Mutex<Vec<Option<String>>>>) {
+    let sessions = Arc::default();
+    (Talker { fails: fails.to_vec(), sessions: Arc::clone(&sessions) }, sessions)
+}
+
 /// The sessions in which the calls of a run began.
 fn sessions(fails: &[&'static str]) -> (Vec<Option<String>>, Host) {
-    let sessions = Arc::default();
-    let talker = Talker { fails: fails.to_vec(), sessions: Arc::clone(&sessions) };
+    let (talker, sessions) = talker(fails);
     let host = Host::with(|builder| builder.provider("talker", talker));
     host.sim.block_on(async {
         let view = host.engine.run(host.start("r1", SESSIONS)).await.unwrap();
@@ -111,6 +120,26 @@ fn a_session_is_given_up_for_failures_of_its_own_alone() {
         let found: Vec<_> = sessions(fails).0.into_iter().map(Option::unwrap_or_default).collect();
         assert_eq!(found, expected, "{fails:?}");
     }
+}
+
+#[test]
+fn an_item_that_is_passed_over_has_no_session_to_give_up() {
+    let workflow = "workflow: { name: Items, stages: [work] }
+work: { provider: talker, session: continue, profile: each }";
+    let run = "{ type: run, output: json }";
+    let graph =
+        format!("graph: [{{ id: each, type: foreach, items: [a, b], on_failure: continue, run: {run} }}]");
+    let profile = Part::Profile("work".parse().unwrap(), "each".parse().unwrap());
+    let items = Shelf::new(WorkflowId::new("items").unwrap(), workflow, vec![(profile, graph)]);
+    // The output of the first item is repaired twice, and ends as it began.
+    let (talker, sessions) = talker(&["says tru", "says ?", "says ?", "says 1"]);
+    let host = Host::with(|builder| builder.provider("talker", talker).catalog(items));
+    let view = host.sim.block_on(host.engine.run(StartRun::workflow(WorkflowId::new("items").unwrap())));
+    let view = view.unwrap();
+    assert_eq!(view.status, RunStatus::Completed);
+    let s1 = Some("s1".to_owned());
+    assert_eq!(*sessions.lock().unwrap(), [None, s1.clone(), s1, None]);
+    assert!(!host.log(view.run_id.as_str()).contains("session_dropped"));
 }
 
 /// Reports its session, and dies with its host unless it resumes one.
