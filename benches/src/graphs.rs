@@ -161,17 +161,7 @@ impl Shape {
                     when: None,
                     run: Box::new(Node::Run(Box::new(run))),
                 });
-                vec![GraphNode {
-                    id: "each".parse()?,
-                    out: None,
-                    after: Vec::new(),
-                    join: None,
-                    on_failure: None,
-                    retries: None,
-                    retry_backoff: None,
-                    set: indexmap::IndexMap::new(),
-                    node,
-                }]
+                vec![GraphNode::new("each".parse()?, node)]
             }
         };
         Ok(Profile { graph, concurrency: Some(MOST), ..Profile::default() })
@@ -188,17 +178,8 @@ impl Shape {
 
 fn node(number: usize, inputs: impl Iterator<Item = usize>) -> Result<GraphNode> {
     let inputs = inputs.map(|n| Value::from(format!("node-{n}"))).collect();
-    Ok(GraphNode {
-        id: format!("node-{number}").parse()?,
-        out: None,
-        after: Vec::new(),
-        join: None,
-        on_failure: None,
-        retries: None,
-        retry_backoff: None,
-        set: indexmap::IndexMap::new(),
-        node: Node::Run(Box::new(RunNode { inputs, ..RunNode::default() })),
-    })
+    let node = Node::Run(Box::new(RunNode { inputs, ..RunNode::default() }));
+    Ok(GraphNode::new(format!("node-{number}").parse()?, node))
 }
 
 /// A workflow with one stage that has that graph.

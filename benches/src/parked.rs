@@ -1,9 +1,9 @@
-//! The cost of runs that wait for a time or a person in a running host: memory, wake-ups and processor time.
+//! The cost of runs that wait for a time, a person or a signal in a running host: memory, wake-ups and processor time.
 //!
 //! Their logs are in files, so that only the engine's memory grows.
 
 use std::process::Command;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -13,12 +13,14 @@ use futures::executor::block_on;
 use futures::future::{BoxFuture, Either, select};
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use jiff::Timestamp;
-use workflow_core::definition::{Stage, Workflow};
+use workflow_core::definition::{GraphNode, Node, Profile, Stage, WaitNode, Workflow};
+use workflow_core::plan::Plan;
 use workflow_core::provider::{CallContext, CallRequest, Provider, ProviderError, Reply};
 use workflow_core::status::RunStatus;
 use workflow_exec::{Engine, Spawn, StartRun};
 use workflow_store::FileStore;
 
+use crate::graphs::bundle;
 use crate::measure::{Effort, Result, all_busy};
 use crate::memory::resident;
 use crate::table::{Row, time};
@@ -33,7 +35,7 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
         return Ok(vec![Row::figure("runs that wait", "not measured: needs /proc")]);
     }
     let mut rows = Vec::new();
-    for (kind, what) in [("time", "a time"), ("person", "a person")] {
+    for (kind, what) in [("time", "a time"), ("person", "a person"), ("signal", "a signal")] {
         let seconds = if effort.quick { 2 } else { 10 };
         let figures = in_child(kind, runs, seconds)?;
         let each = figures[0] / runs;
@@ -137,9 +139,16 @@ pub(crate) fn child(kind: &str, runs: usize, seconds: u64) -> Result<String> {
 
 /// Starts this many runs, and returns when all of them wait.
 async fn wait(engine: &Engine, kind: &str, runs: usize) -> Result<()> {
-    let stage = Stage::new(PROVIDER);
-    let stage = if kind == "person" { Stage { approval: Some("Continue?".into()), ..stage } } else { stage };
-    let plan = engine.prepare(&Workflow::new("waits".parse()?, "Waits").stage("stage".parse()?, stage))?;
+    let plan = if kind == "signal" {
+        let signal = WaitNode { signal: Some("go".to_owned()), ..WaitNode::default() };
+        let graph = vec![GraphNode::new("node".parse()?, Node::Wait(signal))];
+        Arc::new(Plan::load(bundle(Profile { graph, ..Profile::default() })?)?)
+    } else {
+        let stage = Stage::new(PROVIDER);
+        let approval = (kind == "person").then(|| "Continue?".into());
+        let stage = Stage { approval, ..stage };
+        engine.prepare(&Workflow::new("waits".parse()?, "Waits").stage("stage".parse()?, stage))?
+    };
     for _ in 0..runs {
         let run = engine.start(StartRun::plan(&plan)).await?;
         let view = loop {

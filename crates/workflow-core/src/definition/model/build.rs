@@ -5,9 +5,10 @@
 use indexmap::IndexMap;
 use serde_json::Value;
 
+use super::graph::{GraphNode, Node};
 use super::input::WorkflowInput;
 use super::workflow::{Concurrency, Exhausted, Lane, LoopSpec, Stage, Workflow, WorktreeSpec};
-use crate::ids::{StageId, WorkflowId};
+use crate::ids::{NodeId, StageId, WorkflowId};
 use crate::slot::SlotMode;
 
 impl Workflow {
@@ -159,5 +160,39 @@ impl Lane {
     /// A lane of a provider, in the stage's role and with a weight of 1.
     pub fn new(provider: impl Into<String>) -> Self {
         Self { provider: provider.into(), ..Self::default() }
+    }
+}
+
+impl GraphNode {
+    /// A node that starts at once and whose failure its lane fails with.
+    ///
+    /// ```
+    /// use workflow_core::definition::{GraphNode, Node, Profile, RunNode, WaitNode};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let signal = WaitNode { signal: Some("deployed".to_owned()), ..WaitNode::default() };
+    /// let test = RunNode { prompt: Some("Test it".to_owned()), ..RunNode::default() };
+    /// let test = GraphNode {
+    ///     after: vec!["deployed".to_owned()],
+    ///     ..GraphNode::new("test".parse()?, Node::Run(Box::new(test)))
+    /// };
+    /// let graph = vec![GraphNode::new("deployed".parse()?, Node::Wait(signal)), test];
+    /// let profile = Profile { graph, ..Profile::default() };
+    /// assert_eq!(profile.graph.len(), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn new(id: NodeId, node: Node) -> Self {
+        Self {
+            id,
+            out: None,
+            after: Vec::new(),
+            join: None,
+            set: IndexMap::new(),
+            on_failure: None,
+            retries: None,
+            retry_backoff: None,
+            node,
+        }
     }
 }
