@@ -223,7 +223,9 @@ const FORWARDED: &str = "acp,claude-code,codex,demo,gemini,grok,http,json-schema
 fn features() -> Result<()> {
     let lint = |how: &[&str], library: &str, without: &[&str]| {
         let mut hack = cargo(&["hack", "clippy"]);
-        run(hack.args(how).args(["--package", library]).args(without).args(["--", "-D", "warnings"]))
+        hack.args(how).args(["--package", library]).args(without);
+        // Each library is linted itself, with features of its own.
+        run(hack.args(["--", "--no-deps", "-D", "warnings"]))
     };
     for library in libraries()? {
         match library.as_str() {
@@ -239,9 +241,9 @@ fn features() -> Result<()> {
 
 /// Plays whole engines in a simulated world, and reports the first seed that violates a rule.
 pub(crate) fn simulate(seeds: u64, from: u64, keep_going: bool) -> Result<()> {
-    let mut sim =
-        cargo(&["run", "--quiet", "--release", "--package", "workflow-tests", "--no-default-features"]);
-    sim.args(["--bin", "simulate", "--", "--seeds", &seeds.to_string(), "--from", &from.to_string()]);
+    let mut sim = cargo(&["run", "--quiet", "--profile", "simulation", "--package", "workflow-tests"]);
+    sim.args(["--no-default-features", "--bin", "simulate", "--"]);
+    sim.args(["--seeds", &seeds.to_string(), "--from", &from.to_string()]);
     run(sim.args(keep_going.then_some("--keep-going")))
 }
 
@@ -259,8 +261,9 @@ fn fuzz() -> Result<()> {
     for (target, arguments) in FUZZ_TARGETS {
         // New inputs go to the first folder, so that the committed ones do not change.
         let new = tempfile::tempdir().context("cannot create a folder for new inputs")?;
-        // Without a sanitizer, because those need a nightly compiler.
-        let mut fuzz = cargo(&["fuzz", "run", "--sanitizer", "none", target]);
+        // Without a sanitizer, because those need a nightly compiler. With several codegen units it runs a little
+        // slower, and compiles on all cores.
+        let mut fuzz = cargo(&["fuzz", "run", "--sanitizer", "none", "--codegen-units", "16", target]);
         fuzz.arg(new.path());
         let corpus = Path::new("fuzz/corpus").join(target);
         if corpus.is_dir() {
