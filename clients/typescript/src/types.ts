@@ -5704,6 +5704,11 @@ export interface DryRun {
    */
   worktree?: WorktreeSpec | null;
   /**
+   * What the run would share with others: only one of them works at a time. Absent where the workflow says nothing of it,
+   * or the key has no value yet.
+   */
+  slot?: RunSlot | null;
+  /**
    * The variables that it can be given.
    */
   inputs: Input[];

@@ -11,6 +11,7 @@ use workflow_core::ids::WorkflowId;
 use workflow_core::labels::check_labels;
 use workflow_core::plan::{Plan, RunInput};
 use workflow_core::runs::StartRun;
+use workflow_core::store::RunSlot;
 
 use super::check::CheckedText;
 use crate::caller::{Caller, Scope, Target};
@@ -118,6 +119,10 @@ pub struct DryRun {
     /// What the workflow says about git worktrees.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub worktree: Option<WorktreeSpec>,
+    /// What the run would share with others: only one of them works at a time. Absent where the workflow says nothing of it,
+    /// or the key has no value yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slot: Option<RunSlot>,
     /// The variables that it can be given.
     pub inputs: Vec<Input>,
 }
@@ -158,6 +163,7 @@ pub(super) async fn dry_run(
         repeat: None,
         isolated: false,
         worktree: None,
+        slot: None,
         inputs: Vec::new(),
         diagnostics: Vec::new(),
     };
@@ -181,6 +187,12 @@ fn add_plan(dry: &mut DryRun, host: &Host, plan: &Arc<Plan>, request: &StartRun)
     dry.missing.problems.extend(plan.check_variables(&request.vars));
     let wrong = request.max_iters.and_then(|most| plan.check_max_iters(most).err());
     dry.missing.problems.extend(wrong);
+    match plan.slot(&plan.start_variables(request.vars.clone())) {
+        Ok(slot) => dry.slot = slot,
+        // The problem of a variable that is missing is told already.
+        Err(problem) if dry.missing.problems.is_empty() => dry.missing.problems.push(problem),
+        Err(_) => {}
+    }
     dry.ready = dry.missing.problems.is_empty();
     dry.missing.secrets = host.engine().missing_secrets(plan);
     dry.inputs = inputs(plan);

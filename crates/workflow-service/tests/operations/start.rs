@@ -76,6 +76,43 @@ fn a_dry_run_shows_the_plan_and_what_is_missing_and_creates_no_run() {
 }
 
 #[test]
+fn a_dry_run_shows_the_key_that_the_run_would_share_with_others() {
+    let host = Host::new();
+    host.write(
+        "workflows/ship.workflow.yml",
+        "workflow:\n  name: Ship\n  stages: [a]\n  inputs: { to: { default: test } }\n  \
+         concurrency: { key: \"ship ${vars.to}\", mode: cancel }\na: { provider: echo, prompt: x }\n",
+    );
+    let dry = host.data("workflow:run", r#"{ "id": "ship", "dryRun": true }"#);
+    assert_eq!(
+        (&dry["ready"], &dry["slot"]),
+        (&true.into(), &json!({ "key": "ship test", "mode": "cancel" }))
+    );
+    let long = json!({ "id": "ship", "dryRun": true, "vars": { "to": "x".repeat(300) } });
+    let dry = host.data("workflow:run", &long.to_string());
+    assert_eq!((&dry["ready"], &dry["slot"]), (&false.into(), &json!(null)));
+    let problem = &dry["missing"]["problems"][0];
+    assert_eq!(problem, "`workflow.concurrency.key` has 305 bytes; at most 256 are possible");
+}
+
+#[test]
+fn a_run_that_waits_for_its_slot_says_behind_which_run_it_is() {
+    let host = Host::new();
+    host.write(
+        "workflows/ship.workflow.yml",
+        "workflow: { name: Ship, stages: [a], concurrency: { key: ship } }\na: { provider: echo, prompt: x }\n",
+    );
+    for run in ["r1", "r2", "r3"] {
+        host.data("workflow:run", &json!({ "id": "ship", "runId": run }).to_string());
+    }
+    let behind =
+        |run: &str| host.data("workflow:runs:get", &json!({ "runId": run }).to_string())["behind"].clone();
+    assert_eq!([behind("r1"), behind("r2"), behind("r3")], [json!(null), json!("r1"), json!("r1")]);
+    host.drive("r1");
+    assert_eq!([behind("r2"), behind("r3")], [json!(null), json!("r2")]);
+}
+
+#[test]
 fn the_same_key_starts_one_run_and_other_inputs_are_refused() {
     let host = host();
     let start = |key: &str, goal: &str| {

@@ -3,6 +3,7 @@
 use workflow_core::data::Data;
 use workflow_core::definition::{self, WorktreeSpec};
 use workflow_core::ids::WorkflowId;
+use workflow_core::store::{RunSlot, SlotMode};
 use workflow_service::Code;
 use workflow_service::ServiceError;
 use workflow_service::workflows::{DryRun, PlannedLane, PlannedStage, RunWorkflow, StartOutcome};
@@ -91,6 +92,7 @@ fn lines(dry: &DryRun) -> Vec<String> {
             "in a git worktree of its own, on the branch {prefix}ID, which starts from {base}"
         ));
     }
+    lines.extend(dry.slot.as_ref().map(slot));
     if !dry.inputs.is_empty() {
         lines.push(String::new());
         let mut rows = vec![["VARIABLE", "TYPE", "", "DESCRIPTION"].map(str::to_owned)];
@@ -104,6 +106,16 @@ fn lines(dry: &DryRun) -> Vec<String> {
         lines.extend(print::table(&rows));
     }
     lines
+}
+
+/// What happens while another run works with the same key.
+fn slot(RunSlot { key, mode }: &RunSlot) -> String {
+    let then = match mode {
+        SlotMode::Queue => "waits until it has ended",
+        SlotMode::Cancel => "asks it to cancel, and waits until it has ended",
+        SlotMode::Reject => "is not created",
+    };
+    format!("while another run with the key `{}` works, this one {then}", shorten(key, VALUE))
 }
 
 fn row(stage: &PlannedStage) -> [String; 5] {

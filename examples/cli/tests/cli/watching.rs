@@ -218,6 +218,13 @@ fn a_dry_run_shows_what_would_run_and_what_is_missing_and_starts_nothing() {
         (ready.code, &dry["ready"], &dry["missing"]["secrets"][0]),
         (Some(0), &true.into(), &"KEY".into())
     );
+    home.write(
+        "ship.workflow.yml",
+        "workflow: { name: Ship, stages: [a], concurrency: { key: 'ship ${vars.to}' } }\na: { provider: demo }\n",
+    );
+    let ship = home.run(&["run", "ship.workflow.yml", "--dry-run", "--var", "to=test"]);
+    let slot = "while another run with the key `ship test` works, this one waits until it has ended";
+    assert!(ship.stdout.contains(slot), "{ship:?}");
     home.write("wrong.workflow.yml", "workflow: { name: Wrong, stages: [a] }\na: { provider: none }\n");
     let wrong = home.run(&["run", "wrong.workflow.yml", "--dry-run"]);
     assert_eq!(

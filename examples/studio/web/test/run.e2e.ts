@@ -30,6 +30,10 @@ test("signal: a run that waits for one names it, and continues when it is sent f
   await goto("/runs/r1/timeline");
   await page.getByText("A node waits for the signal deploy.done.").waitFor();
   await page.locator(".run-title .status", { hasText: "Waiting" }).waitFor();
+  await server.run("deploy", "r2");
+  await goto("/runs/r2/timeline");
+  await page.getByText("waits until r1 has ended").waitFor();
+  await page.getByRole("link", { name: "r1", exact: true }).click();
   await page.getByRole("textbox", { name: "Data of the signal deploy.done" }).fill('{ "version": 2 }');
   await page.getByRole("button", { name: "Send deploy.done" }).click();
   await page.locator(".run-title .status", { hasText: "Completed" }).waitFor();
@@ -37,6 +41,8 @@ test("signal: a run that waits for one names it, and continues when it is sent f
   expect(run.context.stages["tell"]?.output).toBe("version 2");
   await goto("/runs/r1/events");
   await page.getByText("signal deploy.done received by", { exact: false }).first().waitFor();
+  await goto("/workflows/deploy/run");
+  await page.getByText("While another run with the key “deploy” works, this one waits until it has ended.").waitFor();
 });
 
 test("cancel asks first, and shows the run as cancelled when it is", async () => {

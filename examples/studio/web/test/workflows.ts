@@ -106,10 +106,10 @@ workflow: { name: Quota, stages: [ask] }
 ask: { provider: demo, with: { attempts: [{ fail: rate_limited, again_in: 1h, message: over the quota }] } }
 `;
 
-/** A stage that waits for a signal, and one that tells what it says. */
+/** A stage that waits for a signal, and one that tells what it says. One run works at a time. */
 export const DEPLOY = {
   deploy: `
-workflow: { name: Deploy, stages: [go, tell] }
+workflow: { name: Deploy, stages: [go, tell], concurrency: { key: deploy } }
 go: { provider: command, profile: wait }
 tell: { provider: command, with: { command: [echo, "\${stages.go.output}"] } }
 `,

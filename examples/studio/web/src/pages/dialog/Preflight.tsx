@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import type { DryRun, Estimate, Spread } from "workflow-client";
+import type { DryRun, Estimate, RunSlot, Spread } from "workflow-client";
 
 import { counted, dollars, duration } from "../../format";
 import { Icon } from "../../parts/Icon";
@@ -73,6 +73,12 @@ export function Preflight({ plan, failure, estimate, secrets, isTried }: Props) 
             </span>
           </li>
         ) : null}
+        {plan?.slot ? (
+          <li className="tone-cancelled">
+            <Icon name="pending" />
+            <span>{slotText(plan.slot)}</span>
+          </li>
+        ) : null}
         {estimate === undefined ? null : (
           <li className="tone-cancelled">
             <Icon name="clock" />
@@ -82,6 +88,17 @@ export function Preflight({ plan, failure, estimate, secrets, isTried }: Props) 
       </ul>
     </section>
   );
+}
+
+/** What happens while another run works with the same key. */
+function slotText({ key, mode }: RunSlot): string {
+  const then =
+    mode === "cancel"
+      ? "asks it to cancel, and waits until it has ended"
+      : mode === "reject"
+        ? "is not created"
+        : "waits until it has ended";
+  return `While another run with the key “${key}” works, this one ${then}.`;
 }
 
 /** `usually 6 m 00 s–11 m 00 s, $0.30–$0.90 (12 runs)`. */

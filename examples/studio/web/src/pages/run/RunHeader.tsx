@@ -30,7 +30,7 @@ interface Props {
 
 export function RunHeader(props: Props) {
   const { detail, plan } = props;
-  const { run, holder } = detail;
+  const { run, holder, behind } = detail;
   const isUnclaimed = run.status === "running" && (holder ?? null) === null;
   return (
     <header className="run-head">
@@ -57,6 +57,15 @@ export function RunHeader(props: Props) {
           <span className="muted requested">{run.requested} requested</span>
         ) : null}
         {isUnclaimed ? <span className="muted">no process drives it</span> : null}
+        {behind ? (
+          <span className="muted" title="Of the runs with the same key, one works at a time">
+            waits until{" "}
+            <Link to="/runs/$run/timeline" params={{ run: behind }} className="mono">
+              {behind}
+            </Link>{" "}
+            has ended
+          </span>
+        ) : null}
         <span className="grow" />
         <Controls {...props} isUnclaimed={isUnclaimed} />
       </div>
