@@ -4,6 +4,7 @@
 mod attempts;
 mod budgets;
 mod changes;
+mod finally;
 mod graph;
 mod lane;
 mod persons;
@@ -16,12 +17,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use workflow_core::bundle::Bundle;
-use workflow_core::data::Data;
-use workflow_core::definition::{EndStatus, Exhausted, OnFailure, Stage, Workflow};
-use workflow_core::event::{BudgetLimit, Event, EventBody, RunCreated};
+use workflow_core::definition::{EndStatus, OnFailure, Stage, Workflow};
+use workflow_core::event::{BudgetLimit, Event, EventBody, RunCreated, RunEnding};
 use workflow_core::expr::{Condition, ValueTemplate};
-use workflow_core::failure::{Failure, FailureClass};
+use workflow_core::failure::Failure;
 use workflow_core::ids::{NodePath, RoleId, StageId};
+use workflow_core::status::RunStatus;
 
 use self::budgets::Spending;
 use self::graph::Graph;
@@ -137,6 +138,12 @@ struct Log<'a> {
     /// It was left to a person after crashes, and not resumed.
     crashed: bool,
     cancelling: bool,
+    /// It ends without the stages of `finally`.
+    killed: bool,
+    /// How it ends after the stages of `finally`, once these can run.
+    finally: Option<RunEnding>,
+    /// The stage of `finally` because of whose failure it fails.
+    failed_last: Option<StageId>,
     ended: Option<&'static str>,
 }
 
@@ -249,6 +256,9 @@ impl<'a> Log<'a> {
             paused: false,
             crashed: false,
             cancelling: false,
+            killed: false,
+            finally: None,
+            failed_last: None,
             ended: None,
         }
     }
@@ -260,10 +270,11 @@ impl<'a> Log<'a> {
                 | EventBody::StageSkipped { .. }
                 | EventBody::StageAsked { .. }
                 | EventBody::IterationEnded { .. }
+                | EventBody::RunEnding(_)
                 | EventBody::RunCompleted { .. }
                 | EventBody::RunFailed { .. }
         );
-        if is_next && self.reading.expressions {
+        if is_next && self.reading.expressions && self.finally.is_none() {
             self.look_for_end();
         }
         match body {
@@ -305,46 +316,31 @@ impl<'a> Log<'a> {
                 if !self.reading.expressions {
                     self.ending = reason.as_ref().map(|_| EndStatus::Completed);
                 }
-                let exhausted_completes = || {
-                    let repeat = self.workflow.repeat.as_ref();
-                    repeat.is_some_and(|repeat| repeat.on_exhausted == Exhausted::Complete)
-                };
-                let over = match self.position {
-                    Position::AfterLast => self.workflow.repeat.is_none() || self.ending.is_some(),
-                    Position::AfterIteration { done } => done || exhausted_completes(),
-                    _ => false,
-                };
-                rule(over && !self.cancelling, "a run completes after its last stage")?;
-                rule(self.ending.is_some() == reason.is_some(), "a run that ends early says why")?;
-                rule(self.ending != Some(EndStatus::Failed), "a run that a node ends as failed fails")?;
-                if self.reading.expressions && self.own_output.is_none() {
-                    let expected = self.output().transpose()?;
-                    rule(output.as_ref().map(Data::value) == expected, "the definition says the output")?;
-                } else if let Some(own) = &self.own_output {
-                    rule(output.as_ref().map(Data::value).as_ref() == Some(own), "a node says the output")?;
+                if self.finally.is_some() {
+                    self.check_end(RunStatus::Completed)?;
+                } else {
+                    rule(self.ends_without_finally(), "the stages of `finally` run before the end")?;
+                    self.check_completed(output.as_ref(), reason.as_deref())?;
                 }
                 self.end("completed")
             }
+            EventBody::RunEnding(ending) => self.begin_finally(ending),
             EventBody::RunFailed { error } => {
-                let exhausted = error.class == FailureClass::LoopExhausted;
-                let failed = match self.position {
-                    Position::Failing(_) => !exhausted,
-                    Position::AfterLast => {
-                        let is_known = self.reading.expressions;
-                        !is_known
-                            || self.ending == Some(EndStatus::Failed)
-                            || matches!(self.output(), Some(Err(_)))
-                    }
-                    Position::AfterIteration { done } => {
-                        (exhausted && !done) || matches!(self.output(), Some(Err(_)))
-                    }
-                    _ => false,
-                };
-                rule(failed, "a run fails because a stage failed or its loop is exhausted")?;
+                if self.finally.is_some() {
+                    self.check_end(RunStatus::Failed)?;
+                } else {
+                    rule(self.ends_without_finally(), "the stages of `finally` run before the end")?;
+                    self.check_failed(error)?;
+                }
                 self.end("failed")
             }
             EventBody::RunCancelled => {
-                rule(self.cancelling, "a run is cancelled only after a cancel request")?;
+                if self.finally.is_some() {
+                    self.check_end(RunStatus::Cancelled)?;
+                } else {
+                    rule(self.ends_without_finally(), "the stages of `finally` run before the end")?;
+                    rule(self.cancelling, "a run is cancelled only after a cancel request")?;
+                }
                 self.end("cancelled")
             }
             EventBody::PauseRequested { control, .. } => {
@@ -367,8 +363,11 @@ impl<'a> Log<'a> {
                 (self.pausing, self.paused) = (false, false);
                 self.control(*control)
             }
-            EventBody::CancelRequested { control, .. } => {
+            EventBody::CancelRequested { control, at_once, .. } => {
+                let is_ending = self.finally.is_some() && self.started && !self.crashed;
+                rule(*at_once || !is_ending, "only a kill stops the stages of `finally`")?;
                 (self.cancelling, self.waiting) = (true, None);
+                self.killed |= at_once;
                 self.control(*control)
             }
             body => self.take_of_node(body),
@@ -403,7 +402,7 @@ impl<'a> Log<'a> {
         self.check_begins(iteration, stage, runs)?;
         let agreed = self.said == Said::Agreed;
         rule(
-            !runs || self.is_asked_of(stage) == agreed,
+            !runs || (self.is_asked_of(stage) && self.finally.is_none()) == agreed,
             "a stage that needs approval starts after a person agreed",
         )?;
         self.position = Position::In(stage.clone());
@@ -421,7 +420,7 @@ impl<'a> Log<'a> {
             json!({ "vars": self.vars, "stages": self.stages, "nodes": {}, "iteration": iteration });
         let when = self.stage(stage).when.as_ref();
         let wanted = when.is_none_or(|when| Condition::parse(when).unwrap().eval(&document));
-        let wanted = wanted && self.ending.is_none();
+        let wanted = wanted && (self.ending.is_none() || self.finally.is_some());
         self.told(wanted == runs, "a stage is skipped when its `when` is false, and only then")
     }
 

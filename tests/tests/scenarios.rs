@@ -72,6 +72,14 @@ scenarios! {
     failed_in_the_queue
     failed_last_stage
     failed_output
+    finally_after_cancel
+    finally_after_failure
+    finally_after_success
+    finally_budget
+    finally_fails
+    finally_kill
+    finally_loop
+    finally_timeout
     foreach_bodies
     foreach_cancel
     foreach_continues

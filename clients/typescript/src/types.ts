@@ -699,6 +699,10 @@ export type EventBody =
       };
     }
   | {
+      type: "run_ending";
+      data: RunEnding;
+    }
+  | {
       type: "run_completed";
       data: {
         /**
@@ -2812,6 +2816,10 @@ export interface RunView {
    */
   requested?: string | null;
   /**
+   * How it ends when the stages of `finally` have ended, while they run.
+   */
+  ending?: RunEnding | null;
+  /**
    * Who started it: who forked it where it is a fork. Absent if that is not known.
    */
   startedBy?: Actor | null;
@@ -2923,6 +2931,44 @@ export interface Wait {
   schema?: unknown;
 }
 /**
+ * How a run ends when its stages of `finally` have ended.
+ */
+export interface RunEnding {
+  /**
+   * The status that it will have. It also fails if it would have completed and a stage of `finally` fails.
+   */
+  status: RunStatus;
+  /**
+   * Why it fails.
+   */
+  error?: Failure | null;
+  /**
+   * Its output, where the definition says what it is.
+   */
+  output?: unknown;
+  /**
+   * Why it ends before its last stage; absent where it does not.
+   */
+  reason?: string | null;
+}
+/**
+ * A failure as it is recorded in a run's log.
+ */
+export interface Failure {
+  /**
+   * The kind of failure.
+   */
+  class: FailureClass;
+  /**
+   * What happened, for a person.
+   */
+  message: string;
+  /**
+   * More, where there is more: an exit code, the end of standard error.
+   */
+  details?: unknown;
+}
+/**
  * Who started, controlled, answered, forked or migrated a run. It is recorded with the event, and never changes what the
  * engine does.
  *
@@ -3012,23 +3058,6 @@ export interface RunForked {
    * As [`RunCreated::signature`].
    */
   signature?: string | null;
-}
-/**
- * A failure as it is recorded in a run's log.
- */
-export interface Failure {
-  /**
-   * The kind of failure.
-   */
-  class: FailureClass;
-  /**
-   * What happened, for a person.
-   */
-  message: string;
-  /**
-   * More, where there is more: an exit code, the end of standard error.
-   */
-  details?: unknown;
 }
 /**
  * Cancels a run: its calls are told to stop, and killed after a grace period.
@@ -4082,6 +4111,10 @@ export interface PlannedStage {
    */
   asks: boolean;
   /**
+   * Whether it is a stage of `finally`, which runs however the others end.
+   */
+  finally?: boolean;
+  /**
    * The condition on which it runs.
    */
   when?: string | null;
@@ -4494,6 +4527,10 @@ export interface ReportStage {
    * How it ended, or that it has not.
    */
   status: StageStatus;
+  /**
+   * Whether it is a stage of `finally`, which runs however the others end.
+   */
+  finally?: boolean;
   /**
    * Whether the run that this one was forked from made the pass. A pass that was under way then counts from the fork on.
    */
@@ -6222,6 +6259,14 @@ export interface Workflow {
   stages: {
     [k: string]: Stage;
   };
+  /**
+   * The last of the stages, which run however the others end: after a success, a failure or a cancellation.
+   */
+  finally?: string[];
+  /**
+   * How long these stages may take together; default: 10 minutes.
+   */
+  finallyTimeout?: Period | null;
 }
 /**
  * An input of a workflow: a variable that a run is given when it starts.

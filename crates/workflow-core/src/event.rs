@@ -7,9 +7,11 @@
 
 mod clone;
 mod origin;
+mod parts;
 mod wire;
 
 pub use origin::{RunCreated, RunForked};
+pub use parts::{AnswerRefusal, RunEnding};
 
 use std::sync::Arc;
 
@@ -440,6 +442,8 @@ pub enum EventBody {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<Arc<Actor>>,
     },
+    /// The run would end here. The stages of `finally` run before it does.
+    RunEnding(Box<RunEnding>),
     /// The run completed.
     RunCompleted {
         /// The stages that failed on the way (`on_failure: continue`), each once.
@@ -459,19 +463,6 @@ pub enum EventBody {
     },
     /// The run was cancelled, and none of its processes is left.
     RunCancelled,
-}
-
-/// Why an answer was refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum AnswerRefusal {
-    /// The run is being cancelled.
-    Cancelling,
-    /// The run does not ask that question, or no longer asks it.
-    NoSuchQuestion,
-    /// The question does not allow this answer.
-    InvalidAnswer,
 }
 
 /// What a budget limits.
@@ -546,6 +537,7 @@ impl EventBody {
             Self::RunPaused => "run_paused",
             Self::RunResumed { .. } => "run_resumed",
             Self::CancelRequested { .. } => "cancel_requested",
+            Self::RunEnding(_) => "run_ending",
             Self::RunCompleted { .. } => "run_completed",
             Self::RunFailed { .. } => "run_failed",
             Self::RunCancelled => "run_cancelled",
@@ -584,6 +576,7 @@ impl EventBody {
                     | Self::RunPaused
                     | Self::RunResumed { .. }
                     | Self::RunWaiting { .. }
+                    | Self::RunEnding(_)
                     | Self::RunContinued
                     | Self::Answered { .. }
                     | Self::PauseRequested { .. }

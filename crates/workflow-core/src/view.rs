@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::actor::Actor;
 use crate::data::Data;
-use crate::event::RunForked;
+use crate::event::{RunEnding, RunForked};
 use crate::failure::{Failure, ItemFailure};
 use crate::ids::{NodeId, RoleId, RunId, StageId, WorkflowId};
 use crate::status::{RunStatus, StageStatus, Wait};
@@ -50,6 +50,9 @@ pub struct RunView {
     /// The control request that is not complete yet: `pause` or `cancel`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requested: Option<String>,
+    /// How it ends when the stages of `finally` have ended, while they run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ending: Option<Box<RunEnding>>,
     /// Who started it: who forked it where it is a fork. Absent if that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_by: Option<Arc<Actor>>,

@@ -306,6 +306,16 @@ fn workflow() -> impl Strategy<Value = Workflow> {
             });
             let defaults = defaults.map(Box::new);
             let id = id.parse().unwrap();
+            let may_be_last = |stage: &Stage| {
+                stage.approval.is_none()
+                    && stage.on_interrupt.is_none()
+                    && stage.end_when.is_none()
+                    && stage.min_iterations.is_none()
+            };
+            let last =
+                stages.last().filter(|(_, stage)| repeat.is_none() && stages.len() > 1 && may_be_last(stage));
+            let finally: Vec<_> = last.into_iter().map(|(id, _)| id.clone()).collect();
+            let finally_timeout = (!finally.is_empty()).then(|| Period::from_secs(60));
             Workflow {
                 id,
                 name,
@@ -318,6 +328,8 @@ fn workflow() -> impl Strategy<Value = Workflow> {
                 worktree,
                 concurrency,
                 stages,
+                finally,
+                finally_timeout,
             }
         },
     )

@@ -102,6 +102,54 @@ fn what_stages_get_from_the_assignments_and_the_defaults_is_checked_too() {
 }
 
 #[test]
+fn a_graph_that_waits_for_a_person_or_ends_the_run_is_refused_in_a_stage_of_finally() {
+    let text = "workflow: { id: demo, name: Demonstration, stages: [plan], finally: [code] }
+plan: { provider: one, profile: deep }
+code: { provider: one, profile: deep }
+";
+    let graph = "graph:
+  - { id: pick, type: ask, question: Which? }
+  - { id: each, type: foreach, items: [1], run: { type: foreach, items: [2], run: { type: ask, question: And? } } }
+  - { id: do, type: run, prompt: x, approval: Do it? }
+  - { id: all, type: foreach, items: [1], run: { type: run, on_interrupt: ask, approval: 'Do ${item}?' } }
+  - { id: sum, type: reduce, from: [do], strategy: summarize, approval: Sum? }
+  - { id: again, type: run, prompt: x, on_interrupt: rerun }
+  - { id: over, type: end, when: $.nodes.do.output }
+  - { id: later, type: wait, for: 1s }
+";
+    let files = [("profile `plan.deep`", Ok(graph)), ("profile `code.deep`", Ok(graph))];
+    let mut draft = definition::read(text.as_bytes(), None);
+    look_up(&mut draft, &files);
+    assert!(draft.resolve(&Defaults::default()).is_none());
+    insta::assert_snapshot!(Diagnostics(draft.finish()), @r"
+    profile `code.deep`:2:23: error[conflicting-fields]: a stage of `finally` does not wait for a person, as its time is limited: leave the node `pick` out
+    profile `code.deep`:3:91: error[conflicting-fields]: a stage of `finally` does not wait for a person, as its time is limited: leave the node `each` out
+    profile `code.deep`:4:47: error[conflicting-fields]: a stage of `finally` does not wait for a person, as its time is limited: leave `approval` out
+    profile `code.deep`:5:75: error[conflicting-fields]: a stage of `finally` does not wait for a person, as its time is limited: leave `on_interrupt` out
+    profile `code.deep`:5:90: error[conflicting-fields]: a stage of `finally` does not wait for a person, as its time is limited: leave `approval` out
+    profile `code.deep`:6:73: error[conflicting-fields]: a stage of `finally` does not wait for a person, as its time is limited: leave `approval` out
+    profile `code.deep`:8:23: error[conflicting-fields]: a stage of `finally` runs when the run ends anyway: leave the node `over` out
+    profile `code.deep`:9:24: error[conflicting-fields]: a stage of `finally` does not wait, as its time is limited: leave the node `later` out
+    ");
+
+    // A bundle that comes from elsewhere keeps the same rules.
+    let mut draft = definition::read(text.as_bytes(), None);
+    look_up(&mut draft, &[files[0], ("profile `code.deep`", Ok("graph: [{ id: a, prompt: x }]"))]);
+    let mut bundle = Bundle::clone(&draft.resolve(&Defaults::default()).unwrap());
+    bundle.profiles.insert("code".parse().unwrap(), bundle.profiles["plan"].clone());
+    insta::assert_snapshot!(Plan::load(bundle).unwrap_err(), @r"
+    code: graph[0].type: error[conflicting-fields]: a stage of `finally` does not wait for a person, as its time is limited: leave the node `pick` out
+    code: graph[1].run.run.type: error[conflicting-fields]: a stage of `finally` does not wait for a person, as its time is limited: leave the node `each` out
+    code: graph[2].approval: error[conflicting-fields]: a stage of `finally` does not wait for a person, as its time is limited: leave `approval` out
+    code: graph[3].run.approval: error[conflicting-fields]: a stage of `finally` does not wait for a person, as its time is limited: leave `approval` out
+    code: graph[3].run.on_interrupt: error[conflicting-fields]: a stage of `finally` does not wait for a person, as its time is limited: leave `on_interrupt` out
+    code: graph[4].approval: error[conflicting-fields]: a stage of `finally` does not wait for a person, as its time is limited: leave `approval` out
+    code: graph[6].type: error[conflicting-fields]: a stage of `finally` runs when the run ends anyway: leave the node `over` out
+    code: graph[7].type: error[conflicting-fields]: a stage of `finally` does not wait, as its time is limited: leave the node `later` out
+    ");
+}
+
+#[test]
 fn ranges_are_those_of_the_values_in_the_text() {
     let draft = definition::read(WORKFLOW.as_bytes(), None);
     for (path, value) in [

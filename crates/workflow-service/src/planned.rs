@@ -30,6 +30,9 @@ pub struct PlannedStage {
     pub on_failure: OnFailure,
     /// Whether a person is asked before it starts.
     pub asks: bool,
+    /// Whether it is a stage of `finally`, which runs however the others end.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub finally: bool,
     /// The condition on which it runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub when: Option<String>,
@@ -148,15 +151,17 @@ impl From<&RunCreated> for Replaced {
 impl Replaced {
     /// The stages of a resolved definition, in order, as the run executes them.
     pub(crate) fn stages(self, bundle: &Bundle) -> Vec<PlannedStage> {
-        let stages = bundle.workflow.stages.iter();
-        let planned = stages.map(|(id, stage)| PlannedStage {
+        let workflow = &bundle.workflow;
+        let stages = workflow.stages.iter().map(|(id, stage)| (id, stage, workflow.finally.contains(id)));
+        let planned = stages.map(|(id, stage, finally)| PlannedStage {
             id: id.clone(),
             profile: stage.profile.clone().unwrap_or_default(),
             mode: stage.mode.unwrap_or_default(),
             lanes: stage.providers.iter().map(lane).collect(),
             nodes: planned_nodes(bundle.profiles.get(id)),
             on_failure: self.on_failure.or(stage.on_failure).unwrap_or_default(),
-            asks: self.interactive || stage.approval.is_some(),
+            asks: (self.interactive && !finally) || stage.approval.is_some(),
+            finally,
             when: stage.when.clone(),
             budget: stage.budget,
         });

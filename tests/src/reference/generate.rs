@@ -49,6 +49,7 @@ pub fn generate(seed: u64) -> Case {
     ends(seed, count, &mut workflow, &mut profiles);
     failures::failures(seed, &mut profiles);
     failures::joins(seed, &mut profiles);
+    finally(seed, &mut workflow);
     let schemas = schemas();
     let stages = workflow["stages"].as_object_mut().unwrap().values_mut();
     let inline = &mut Chance::of(seed, "inline schemas");
@@ -86,6 +87,31 @@ pub fn generate(seed: u64) -> Case {
     }
     inputs(&mut case);
     case
+}
+
+/// Some workflows have stages that run however the others end.
+fn finally(seed: u64, workflow: &mut Value) {
+    let chance = &mut Chance::of(seed, "finally");
+    if !chance.percent(20) {
+        return;
+    }
+    let ids: Vec<_> = (0..=chance.below(2)).map(|number| format!("last{number}")).collect();
+    for id in &ids {
+        let prompt = "Tidy after ${stages.s0.status:-none}, ${iteration}";
+        let mut stage = json!({ "provider": chance.one(&PROVIDERS), "prompt": prompt });
+        if chance.percent(50) {
+            stage["on_failure"] = on_failure(chance);
+        }
+        if chance.percent(20) {
+            stage["when"] = "$.stages.s0.status == 'failed'".into();
+        }
+        if chance.percent(30) {
+            stage["set"] = json!({ "tidied": "${output}" });
+        }
+        workflow["stages"][id] = stage;
+    }
+    workflow["finally"] = json!(ids);
+    workflow["finally_timeout"] = "1000h".into();
 }
 
 /// Some workflows declare their inputs, and leave some of the variables to defaults.

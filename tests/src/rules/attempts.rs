@@ -183,7 +183,9 @@ impl<'a> Log<'a> {
         if error.class == FailureClass::Budget {
             self.check_refused_by_budget(path)?;
         }
-        rule(!error.class.is_retryable() && retry_at.is_none(), "a refused call is not retried")?;
+        let is_too_late = self.is_used_up(&Scope::Finally) && error.class == FailureClass::Timeout;
+        let is_final = !error.class.is_retryable() || is_too_late;
+        rule(is_final && retry_at.is_none(), "a refused call is not retried")?;
         let current = self.reading.current;
         let node = self.nodes.entry(path.clone()).or_default();
         let made = attempt == node.attempt || (!current && attempt == node.attempt + 1);
@@ -209,6 +211,9 @@ impl<'a> Log<'a> {
             None => graph::form_of_stage(stage, role, self.bundle),
         };
         let most = self.most_retries(path);
+        if let (Some(at), Some(_)) = (retry_at, &self.finally) {
+            self.spending.wait(now, at);
+        }
         let node = self.ending(path, attempt)?;
         node.running = false;
         node.deaths = 0;
@@ -235,6 +240,8 @@ impl<'a> Log<'a> {
         if retry_at.is_none() && !self.graphs.contains_key(&path.stage) {
             self.lanes[path.lane as usize].failed = true;
         }
-        rule(retries == retry_at.is_some(), "a retryable failure is retried, up to `retries` times")
+        // A stage of `finally` leaves out what would be too late.
+        let is_told = retries == retry_at.is_some() || (retries && self.finally.is_some());
+        rule(is_told, "a retryable failure is retried, up to `retries` times")
     }
 }

@@ -19,6 +19,8 @@ pub(super) enum Scope {
     Run,
     Stage(StageId),
     Node(NodePath),
+    /// The stages of `finally` together.
+    Finally,
 }
 
 /// The usage, and which limits were reached.
@@ -64,9 +66,13 @@ impl<'a> Log<'a> {
 
     fn budget(&self, scope: &Scope) -> Option<Budget> {
         match scope {
-            Scope::Run => self.workflow.budget,
+            Scope::Run => self.workflow.budget.filter(|_| self.finally.is_none()),
             Scope::Stage(stage) => self.stage(stage).budget,
             Scope::Node(path) => self.what(path).and_then(graph::call)?.budget,
+            Scope::Finally => {
+                self.finally.as_ref()?;
+                Some(Budget { time: Some(self.limit_of_finally()), ..Budget::default() })
+            }
         }
     }
 
@@ -121,7 +127,7 @@ impl<'a> Log<'a> {
     /// The calls in progress that count towards a budget, including the one that ends now.
     fn under_way(&self, scope: &Scope) -> Vec<(NodePath, u32)> {
         let counts = |path: &NodePath| match scope {
-            Scope::Run => true,
+            Scope::Run | Scope::Finally => true,
             Scope::Stage(stage) => path.stage == *stage,
             Scope::Node(node) => path == node,
         };
@@ -133,6 +139,17 @@ impl<'a> Log<'a> {
 impl Spending {
     fn of(&self, scope: &Scope) -> Spent {
         self.spent.get(scope).copied().unwrap_or_default()
+    }
+
+    pub(super) fn begins(&mut self, scope: &Scope) {
+        self.spent.remove(scope);
+    }
+
+    /// The time until a call of a stage of `finally` is made again counts as its time.
+    pub(super) fn wait(&mut self, from: Timestamp, until: Timestamp) {
+        let wait = until.as_millisecond() - from.as_millisecond();
+        let spent = self.spent.entry(Scope::Finally).or_default();
+        spent.time_ms += u64::try_from(wait).unwrap_or(0);
     }
 
     /// The usage until now belongs to another run, or to other budgets.
@@ -173,8 +190,8 @@ impl Spending {
 }
 
 /// The budgets that a call counts towards.
-fn scopes(path: &NodePath) -> [Scope; 3] {
-    [Scope::Run, Scope::Stage(path.stage.clone()), Scope::Node(path.clone())]
+fn scopes(path: &NodePath) -> [Scope; 4] {
+    [Scope::Run, Scope::Stage(path.stage.clone()), Scope::Node(path.clone()), Scope::Finally]
 }
 
 #[allow(clippy::cast_precision_loss, reason = "what a test uses is little")]

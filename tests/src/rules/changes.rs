@@ -3,6 +3,7 @@
 use workflow_core::definition::Workflow;
 use workflow_core::event::EventBody;
 use workflow_core::ids::StageId;
+use workflow_core::status::RunStatus;
 
 use super::persons::Said;
 use super::{Checked, Graph, Log, Position, rule};
@@ -24,6 +25,12 @@ impl<'a> Log<'a> {
                     // The run continues after it.
                     if self.position == Position::Failing(stage.clone()) {
                         self.after(stage);
+                    }
+                    if let Some(ending) =
+                        self.finally.as_mut().filter(|_| self.failed_last.as_ref() == Some(stage))
+                    {
+                        (ending.status, ending.error) = (RunStatus::Completed, None);
+                        self.failed_last = None;
                     }
                     if self.left.as_ref() == Some(stage) {
                         self.last_output = Some(output.value());
@@ -54,6 +61,8 @@ impl<'a> Log<'a> {
                 let graphs = bundle.profiles.iter();
                 self.graphs = graphs.map(|(stage, profile)| (stage.clone(), Graph::new(profile))).collect();
                 match self.left.take().filter(|_| self.said == Said::Nothing) {
+                    _ if matches!(self.position, Position::In(_)) => {}
+                    _ if self.finally.is_some() => self.next_of_finally(),
                     Some(stage) if bundle.workflow.stages.contains_key(&stage) => self.after(&stage),
                     None if begins && self.said == Said::Nothing => {
                         self.position = Position::Before(first(self.workflow));

@@ -1,10 +1,13 @@
 //! The rules of how stages and iterations end.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 use workflow_core::definition::{EndStatus, Mode, Node, OnFailure, ParallelStrategy, Stage};
 use workflow_core::expr::Condition;
 use workflow_core::failure::{Failure, FailureClass};
 use workflow_core::ids::{NodePath, StageId};
+use workflow_core::status::RunStatus;
 
 use super::budgets::Scope;
 use super::lane::Lane;
@@ -120,7 +123,13 @@ impl Log<'_> {
             known["output"] = output;
         }
         self.stages.insert(stage.to_string(), known);
-        if continues {
+        if let Some(ending) = &mut self.finally {
+            if !continues && ending.status == RunStatus::Completed {
+                (ending.status, ending.error) = (RunStatus::Failed, Some(Arc::new(error.clone())));
+                self.failed_last = Some(stage.clone());
+            }
+            self.after(stage);
+        } else if continues {
             self.after(stage);
         } else {
             self.position = Position::Failing(stage.clone());
@@ -154,6 +163,7 @@ impl Log<'_> {
         let ends = iteration >= repeat.max_iters || (met && iteration >= least.unwrap_or(0));
         let recommended = output.and_then(|output| output["recommended_next_stage"].as_str());
         let known = recommended.and_then(|name| self.workflow.stages.get_key_value(name));
+        let known = known.filter(|(stage, _)| !self.workflow.finally.contains(stage));
         let expected = known.map(|(stage, _)| stage).or(repeat.fallback_next_stage.as_ref());
         rule(
             next == expected.filter(|_| !ends),
@@ -210,10 +220,13 @@ impl Log<'_> {
         self.forget_asks();
         self.left = Some(stage.clone());
         self.passed.insert(stage.clone());
+        if self.finally.is_some() {
+            return self.next_of_finally();
+        }
         let number = self.workflow.stages.get_index_of(stage).unwrap();
         // A stage that has ended in this iteration does not run again, wherever a newer definition has it.
-        let mut to_come =
-            self.workflow.stages.keys().skip(number + 1).filter(|next| !self.passed.contains(*next));
+        let is_next = |next: &&StageId| !self.passed.contains(*next) && !self.workflow.finally.contains(next);
+        let mut to_come = self.workflow.stages.keys().skip(number + 1).filter(is_next);
         self.position = match to_come.next() {
             Some(next) => Position::Before(next.clone()),
             None => Position::AfterLast,

@@ -396,11 +396,14 @@ impl Entries {
 
     /// Whether the holder was told of a cancel and has not applied it.
     pub fn owes_a_cancel(&self, run: &RunId, handed: &[ControlRecord]) -> bool {
-        let asked = handed.iter().any(|it| matches!(it.control, Control::Cancel | Control::Kill));
-        let Some(told) = self.runs.get(run).filter(|_| asked) else { return false };
-        !told
-            .events
-            .iter()
-            .any(|event| event.body.is_terminal() || matches!(event.body, EventBody::CancelRequested { .. }))
+        let is_asked = |what| handed.iter().any(|it| it.control == what);
+        let (cancel, kill) = (is_asked(Control::Cancel), is_asked(Control::Kill));
+        let Some(told) = self.runs.get(run).filter(|_| cancel || kill) else { return false };
+        !told.events.iter().any(|event| match event.body {
+            // Its stages of `finally` run to their end.
+            EventBody::RunEnding(_) => !kill,
+            EventBody::CancelRequested { .. } => true,
+            _ => event.body.is_terminal(),
+        })
     }
 }

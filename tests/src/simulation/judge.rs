@@ -104,7 +104,18 @@ fn judge_run(
     let begun = fork::forked(events).map_or(0, |(place, _)| place);
     count(&events[begun..], counts);
     let asked = events.iter().any(|event| matches!(event.body, EventBody::CancelRequested { .. }));
-    if asked != (state.status() == RunStatus::Cancelled) {
+    let is_cancelled = state.status() == RunStatus::Cancelled;
+    let ending = events.iter().find_map(|event| match &event.body {
+        EventBody::RunEnding(ending) => Some(ending.status),
+        _ => None,
+    });
+    let is_right = match ending {
+        None => asked == is_cancelled,
+        // The stages of `finally` may fail before they are killed.
+        Some(RunStatus::Completed) => asked || !is_cancelled,
+        Some(status) => (status == RunStatus::Cancelled) == is_cancelled,
+    };
+    if !is_right {
         return Err(format!(
             "it is {:?}, and the log has {}",
             state.status(),
@@ -112,8 +123,12 @@ fn judge_run(
         ));
     }
     person::judge(events, &told.controls, counts)?;
-    let cancel = told.controls.iter().find(|asked| {
-        matches!(asked.control, Control::Cancel | Control::Kill) && asked.before < events.len()
+    let ends_at = events.iter().position(|event| matches!(event.body, EventBody::RunEnding(_)));
+    let cancel = told.controls.iter().find(|asked| match asked.control {
+        // Later it only ends a pause.
+        Control::Cancel => asked.before < ends_at.unwrap_or(events.len()),
+        Control::Kill => asked.before < events.len(),
+        _ => false,
     });
     if let Some(Asked { at, .. }) = cancel.filter(|_| !asked && plot.clocks_agree() && plot.leases_are_kept())
         && last.at.duration_since(*at) > OBEDIENCE
@@ -128,6 +143,10 @@ fn judge_run(
             // How far it got until then depends on timing.
             return Ok(());
         }
+    }
+    if asked {
+        // A run that had failed was killed in its stages of `finally`.
+        return Ok(());
     }
     let is_fork = told.source.is_some();
     let case = if is_fork { fork::begun_anew(case, events) } else { Some(case.clone()) };

@@ -223,7 +223,8 @@ impl Link {
     fn check_obedience(&self, lease: &Lease, events: &[Event]) {
         let owed = self.owing.lock().unwrap().remove(&lease.run) == Some(lease.epoch);
         let obeys = |event: &Event| {
-            matches!(event.body, EventBody::CancelRequested { .. }) || event.body.is_terminal()
+            let is_obeyed = matches!(event.body, EventBody::CancelRequested { .. } | EventBody::RunEnding(_));
+            is_obeyed || event.body.is_terminal()
         };
         if owed && !events.iter().any(obeys) {
             let what = format!("the driver of run {} was told of a cancel but continued", lease.run);

@@ -16,6 +16,7 @@ mod controls;
 mod deadly_runs;
 mod deaths;
 mod failing;
+mod finally;
 mod forking;
 mod host;
 mod inputs;

@@ -15,10 +15,11 @@ use workflow_tests::shelf::Shelf;
 use workflow_tests::sim::Sim;
 
 /// Scenarios that are played to their end. Their runs have their names.
-const PLAYED: [&str; 8] = [
+const PLAYED: [&str; 9] = [
     "cancel",
     "committee",
     "export_violated",
+    "finally_fails",
     "graph_queue",
     "loop_with_fallback",
     "pause_and_resume",
@@ -65,6 +66,12 @@ pay: { provider: ann, on_interrupt: ask, with: { ann: { after: 5000, reply: paid
 const DIES: &str = "
 workflow: { name: Dies, stages: [work] }
 work: { provider: ann, with: { ann: { after: 5000, reply: done } } }
+";
+
+const LAST: &str = "
+workflow: { name: Last, stages: [work], finally: [tidy] }
+work: { provider: ann }
+tidy: { provider: bob, with: { bob: { after: 5000 } } }
 ";
 
 const QUOTA: &str = "
@@ -257,6 +264,7 @@ async fn waiting(world: &World) {
     let engine = world.rest("slot", SLOTS).await;
     engine.create(start("slot_behind", "slot")).await.unwrap();
 
+    world.die("last", "last", LAST, 50).await;
     world.die("quota", "quota", QUOTA, 1_000).await;
     world.rest("quota_over", &QUOTA.replace("3600000", "60000")).await;
     let engine = world.engine("items", ITEMS);

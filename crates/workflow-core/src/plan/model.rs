@@ -23,6 +23,10 @@ pub struct Plan {
     pub(in crate::plan) bundle: Arc<Bundle>,
     pub(in crate::plan) hash: BundleHash,
     pub(crate) stages: Vec<StagePlan>,
+    /// How many stages come before those of `finally`.
+    pub(crate) body: usize,
+    /// How long the stages of `finally` may take together.
+    pub(crate) finally_timeout: Duration,
     pub(in crate::plan) index: HashMap<StageId, usize>,
     pub(crate) repeat: Option<LoopPlan>,
     pub(crate) min_iterations: u32,
@@ -318,6 +322,16 @@ impl Plan {
 
     pub(crate) fn stage_named(&self, name: &str) -> Option<&StagePlan> {
         self.stages.get(*self.index.get(name)?)
+    }
+
+    /// The stages but those of `finally`.
+    pub(crate) fn body(&self) -> &[StagePlan] {
+        self.stages.get(..self.body).unwrap_or_default()
+    }
+
+    /// The stages that run however the others end.
+    pub(crate) fn finally(&self) -> &[StagePlan] {
+        self.stages.get(self.body..).unwrap_or_default()
     }
 }
 

@@ -44,6 +44,8 @@ pub struct ControlRefused {
 pub enum ControlRefusal {
     /// The run has ended.
     Ended,
+    /// Only the stages of `finally` are left, and how the run ends is known: a cancellation does not change it.
+    Ending,
     /// The run is being cancelled.
     Cancelling,
     /// The run does not ask that question, or no longer asks it.

@@ -12,10 +12,12 @@ use workflow_core::actor::Actor;
 use workflow_core::bundle::{Bundle, BundleHash};
 use workflow_core::data::Data;
 use workflow_core::definition::{Lane, OnFailure, Stage, Workflow};
-use workflow_core::event::{AnswerRefusal, BudgetLimit, Event, EventBody, LaneOutput, RunCreated, RunForked};
+use workflow_core::event::{
+    AnswerRefusal, BudgetLimit, Event, EventBody, LaneOutput, RunCreated, RunEnding, RunForked,
+};
 use workflow_core::failure::{Failure, FailureClass};
 use workflow_core::ids::StageId;
-use workflow_core::status::{Wait, WaitReason};
+use workflow_core::status::{RunStatus, Wait, WaitReason};
 use workflow_core::store::Signal;
 use workflow_core::usage::Usage;
 
@@ -526,6 +528,10 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
             ),
         ),
         (EventBody::RunCancelled, r#""type":"run_cancelled""#),
+        (
+            EventBody::RunEnding(Box::new(RunEnding::new(RunStatus::Cancelled))),
+            r#""type":"run_ending","data":{"status":"cancelled"}"#,
+        ),
     ]
 }
 

@@ -89,6 +89,11 @@ impl Trail {
             EventBody::RunWaiting { wait } => self.is_resumed = wait.is_resumed(),
             EventBody::RunResumed { .. } => (self.pausing, self.is_resumed) = (false, false),
             EventBody::CancelRequested { .. } => self.cancelling = true,
+            EventBody::RunEnding(ending) => {
+                // A cancellation also ends a pause.
+                self.pausing &= ending.status != RunStatus::Cancelled;
+                (self.is_resumed, self.cancelling) = (false, false);
+            }
             EventBody::Answered { wait, .. } => drop(self.answered.insert(*wait)),
             _ => {}
         }
@@ -133,12 +138,22 @@ impl Trail {
 
     /// The outcome of a control that no event obeys: the run is paused, resumed or cancelled already.
     fn passed_over(&self) -> Result<(), ControlRefused> {
-        match self.control {
-            Some(Control::Pause | Control::Resume | Control::Signal(_)) if self.cancelling => {
+        match (&self.control, self.ends_as()) {
+            (Some(Control::Pause | Control::Resume | Control::Signal(_)), _) if self.cancelling => {
                 Err(cancelling())
+            }
+            (Some(Control::Cancel), Some(status)) if status != RunStatus::Cancelled => {
+                let reason = format!(
+                    "only its stages of `finally` are left, and it ends as {status} (`kill` stops them)"
+                );
+                Err(ControlRefused::new(ControlRefusal::Ending, reason))
             }
             _ => Ok(()),
         }
+    }
+
+    fn ends_as(&self) -> Option<RunStatus> {
+        self.state.as_ref().and_then(|state| state.ends_as())
     }
 
     /// Whether the control would have no effect, if every earlier one was decided on. The log does not show
@@ -153,6 +168,7 @@ impl Trail {
             let changes = match record.control {
                 Control::Pause => !self.cancelling && !self.pausing,
                 Control::Resume => !self.cancelling && (self.pausing || self.is_resumed),
+                Control::Cancel if self.ends_as().is_some() => self.pausing || self.is_resumed,
                 Control::Cancel | Control::Signal(_) => !self.cancelling,
                 _ => true,
             };

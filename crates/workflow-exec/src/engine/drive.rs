@@ -182,6 +182,7 @@ impl Engine {
         Ok(controls.iter().any(|record| match record.control {
             Control::Pause => !is_paused,
             Control::Resume => can_resume,
+            Control::Cancel if state.ends_as().is_some() => can_resume,
             _ => true,
         }))
     }

@@ -11,6 +11,7 @@ use workflow_core::ids::{NodePath, RunId, StageId};
 use workflow_core::machine::{self, State};
 use workflow_core::plan::Plan;
 use workflow_core::runs::{EngineError, Fork, ForkPoint};
+use workflow_core::status::RunStatus;
 use workflow_core::store::{NewRun, RunHead, StoreError};
 
 use crate::engine::Engine;
@@ -220,10 +221,16 @@ fn cut(events: &[Event], fork: &Fork) -> Result<usize, EngineError> {
     let at = match &fork.at {
         ForkPoint::Start => 1,
         ForkPoint::Failed => {
-            let failed = events.iter().rev().find_map(|event| match &event.body {
-                EventBody::StageFailed { stage, .. } => Some(stage.clone()),
-                _ => None,
+            // A failure of a stage of `finally` is not the one that the run failed with, unless it is the only one.
+            let ends = events.iter().position(|event| match &event.body {
+                EventBody::RunEnding(ending) => ending.status != RunStatus::Completed,
+                _ => false,
             });
+            let failed =
+                events[..ends.unwrap_or(events.len())].iter().rev().find_map(|event| match &event.body {
+                    EventBody::StageFailed { stage, .. } => Some(stage.clone()),
+                    _ => None,
+                });
             let Some(stage) = failed else {
                 return none(format!("no stage of it has failed; choose one of {}", stages(events)));
             };
@@ -329,6 +336,8 @@ fn taken_over(events: &[Event], run: &RunId, seed: u64) -> Vec<Event> {
     for (place, event) in events.iter().enumerate() {
         match &event.body {
             EventBody::CancelRequested { .. } => cancelling = true,
+            // The stages of `finally` run although it was cancelled.
+            EventBody::RunEnding(_) => cancelling = false,
             EventBody::AttemptStarted { path, .. } => {
                 open.insert(path, place);
             }

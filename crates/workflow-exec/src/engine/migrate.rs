@@ -82,6 +82,10 @@ pub(crate) fn obstacles(state: &State, old: &Bundle, plan: &Plan) -> Vec<String>
                 "the run is at the stage `{stage}`, which the newer definition does not \
                                     have"
             ));
+        } else if old.workflow.finally.contains(stage) != new.workflow.finally.contains(stage) {
+            obstacles.push(format!(
+                "the run is at the stage `{stage}`, which only one of the definitions has in `finally`"
+            ));
         } else if state.is_within(stage) && !is_alike(old, new, stage) {
             obstacles
                 .push(format!("the stage `{stage}` is under way and is different in the newer definition"));
@@ -131,6 +135,12 @@ fn diverges(old: &Bundle, new: &Bundle) -> Vec<String> {
     }
     if before.output != after.output {
         found.push("workflow.output: changed".to_owned());
+    }
+    if before.finally != after.finally {
+        found.push("workflow.finally: changed".to_owned());
+    }
+    if before.finally_timeout != after.finally_timeout {
+        found.push("workflow.finally_timeout: changed".to_owned());
     }
     if before.worktree != after.worktree {
         found.push("workflow.worktree: changed".to_owned());

@@ -10,7 +10,7 @@ use workflow_core::data::Data;
 use workflow_core::event::{Event, EventBody, LaneOutput, RunForked};
 use workflow_core::failure::Failure;
 use workflow_core::ids::{NodeId, NodePath, StageId};
-use workflow_core::status::{StageStatus, WaitReason};
+use workflow_core::status::{RunStatus, StageStatus, WaitReason};
 use workflow_core::usage::{Spent, Usage};
 
 use super::calls::Calls;
@@ -32,6 +32,8 @@ pub(super) struct Collected {
     pub controls: Vec<ReportControl>,
     pub waited_ms: u64,
     pub omitted: u64,
+    /// How the run was going to end before the stages of `finally`.
+    pub ending: Option<RunStatus>,
     waits_since: Option<Timestamp>,
     outputs: Outputs,
 }
@@ -89,6 +91,7 @@ impl Collected {
             EventBody::CancelRequested { at_once, by, .. } => {
                 self.control(at, if *at_once { "kill" } else { "cancel" }, by.as_ref());
             }
+            EventBody::RunEnding(ending) => self.ending = Some(ending.status),
             body => self.node(body, at),
         }
     }
@@ -202,6 +205,7 @@ impl Collected {
             EventBody::RunContinued
             | EventBody::RunResumed { .. }
             | EventBody::Answered { .. }
+            | EventBody::RunEnding(_)
             | EventBody::CancelRequested { .. } => {
                 self.waited_ms += self.waits_since.take().map_or(0, |since| between(since, at));
             }
@@ -214,6 +218,7 @@ impl Collected {
             stage: stage.clone(),
             iteration,
             status,
+            finally: self.ending.is_some(),
             inherited: false,
             replaced: false,
             started_at: at,

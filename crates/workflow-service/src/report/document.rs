@@ -399,6 +399,9 @@ fn stages(report: &Report, blocks: &mut Vec<Block>) {
     ];
     let rows = report.stages.iter().map(|stage| {
         let mut status = vec![Span::Badge(of_stage(stage.status))];
+        if stage.finally {
+            status.push(plain(" (runs in any case)"));
+        }
         if stage.continued {
             status.push(plain(" (the run continued)"));
         }

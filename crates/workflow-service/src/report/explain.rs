@@ -12,7 +12,7 @@ use workflow_core::usage::Spent;
 use super::advice;
 use super::blocks::{Span, at, code, plain};
 use super::collect::Collected;
-use super::model::{AttemptOutcome, NextStep, Report, ReportCall, ReportFailure};
+use super::model::{AttemptOutcome, NextStep, Report, ReportCall, ReportFailure, ReportStage};
 use super::words::{count, duration};
 
 /// What failed, in the order in which it began to fail.
@@ -79,7 +79,7 @@ pub(super) fn summary(report: &Report) -> Vec<Span> {
         RunStatus::Completed => spans.push(plain(format!("completed in {took}."))),
         RunStatus::Failed => {
             spans.push(plain(format!("failed after {took}")));
-            match report.stages.iter().rev().find(|stage| stage.error.is_some() && !stage.continued) {
+            match failed_stage(report) {
                 Some(stage)
                     if report
                         .error
@@ -120,7 +120,8 @@ pub(super) fn summary(report: &Report) -> Vec<Span> {
     }
     spans.extend(tried(report));
     if report.status == RunStatus::Failed
-        && let Some(failure) = own_failures(report).rev().find(|failure| !failure.recovered)
+        && let Some(failure) =
+            own_failures(report).rev().find(|failure| !failure.recovered && is_of_cause(report, failure))
         && let Some(path) = failure.path.as_ref().filter(|_| failure.attempts > 0)
     {
         spans.extend([plain(" The call that failed last, "), code(path)]);
@@ -200,6 +201,27 @@ fn iteration(report: &Report, iteration: u32) -> String {
     if report.iteration > 1 { format!(" in iteration {iteration}") } else { String::new() }
 }
 
+/// The stage whose failure the run failed with. Those of `finally` replace no failure, and of theirs the first counts.
+fn failed_stage(report: &Report) -> Option<&ReportStage> {
+    let mut failed = report.stages.iter().filter(|stage| stage.error.is_some() && !stage.continued);
+    match report.ending {
+        Some(RunStatus::Completed) => failed.find(|stage| stage.finally),
+        _ => failed.rfind(|stage| !stage.finally),
+    }
+}
+
+/// Whether the failure belongs to those that the run failed with, and not to a stage of `finally` that ran after it.
+fn is_of_cause(report: &Report, failure: &ReportFailure) -> bool {
+    let is_stage = |stage: &&ReportStage| {
+        stage.iteration == failure.iteration && Some(&stage.stage) == failure.stage.as_ref()
+    };
+    match report.ending {
+        None => true,
+        Some(RunStatus::Completed) => failed_stage(report).is_none_or(|stage| is_stage(&stage)),
+        Some(_) => report.stages.iter().find(is_stage).is_none_or(|stage| !stage.finally),
+    }
+}
+
 fn under_way(report: &Report) -> Vec<Span> {
     match report.stages.iter().rev().find(|stage| stage.duration_ms.is_none()) {
         Some(stage) => {
@@ -216,7 +238,8 @@ pub(super) fn next(report: &Report, first_stage: Option<&str>) -> Vec<NextStep> 
     match report.status {
         RunStatus::Failed => after_failure(report, first_stage, &mut steps),
         RunStatus::Cancelled => {
-            steps.push(rerun(run, report.stages.last().map(|stage| stage.stage.as_str()), false,
+            let last = report.stages.iter().rfind(|stage| !stage.finally).or(report.stages.last());
+            steps.push(rerun(run, last.map(|stage| stage.stage.as_str()), false,
                 "To continue the work, run it again from the stage in which it was cancelled; the new run keeps what was done before."));
         }
         RunStatus::Completed => {
@@ -272,7 +295,7 @@ fn after_failure(report: &Report, first_stage: Option<&str>, steps: &mut Vec<Nex
     } else if report.spent.attempts > 0 {
         steps.push(logs("Read what the calls printed.", "", json!({ "runId": run })));
     }
-    let failed = report.stages.iter().rev().find(|stage| stage.error.is_some() && !stage.continued);
+    let failed = failed_stage(report);
     let exhausted = report.error.as_ref().is_some_and(|error| error.class == FailureClass::LoopExhausted);
     let stage = failed.filter(|_| !exhausted).map(|stage| stage.stage.as_str());
     if exhausted {
@@ -309,7 +332,10 @@ fn after_failure(report: &Report, first_stage: Option<&str>, steps: &mut Vec<Nex
 /// The class of the failure that caused that of the run, and how many attempts failed with it.
 fn cause(report: &Report) -> Option<(FailureClass, u32)> {
     let error = report.error.as_ref()?;
-    let within = own_failures(report).rev().find(|failure| !failure.recovered && failure.path.is_some());
+    let is_within = |failure: &&ReportFailure| {
+        !failure.recovered && failure.path.is_some() && is_of_cause(report, failure)
+    };
+    let within = own_failures(report).rev().find(is_within);
     match within {
         Some(failure) if error.class == FailureClass::Stage || error.class == failure.error.class => {
             Some((failure.error.class, failure.attempts))

@@ -191,6 +191,7 @@ pub(crate) async fn facts(host: &Host, run: &RunId) -> Result<Facts, ServiceErro
         calls: collected.calls.by_path.into_values().collect(),
         questions: collected.questions.into_values().collect(),
         controls: collected.controls,
+        ending: collected.ending,
         changes,
     };
     report.summary = blocks::text_of(&explain::summary(&report));

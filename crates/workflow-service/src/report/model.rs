@@ -99,6 +99,9 @@ pub struct Report {
     /// Whether calls are among them.
     #[serde(skip)]
     pub(crate) omits_calls: bool,
+    /// How the run was going to end before the stages of `finally` ran.
+    #[serde(skip)]
+    pub(crate) ending: Option<RunStatus>,
 }
 
 /// The beginning of a value, as a text.
@@ -210,6 +213,7 @@ pub struct ReportIteration {
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
+#[allow(clippy::struct_excessive_bools, reason = "independent of each other")]
 pub struct ReportStage {
     /// The stage.
     pub stage: StageId,
@@ -217,6 +221,9 @@ pub struct ReportStage {
     pub iteration: u32,
     /// How it ended, or that it has not.
     pub status: StageStatus,
+    /// Whether it is a stage of `finally`, which runs however the others end.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub finally: bool,
     /// Whether the run that this one was forked from made the pass. A pass that was under way then counts from the fork on.
     pub inherited: bool,
     /// Whether its output was replaced when the run was forked. The pass counts as completed then.

@@ -126,7 +126,9 @@ impl Facts {
                 RunStatus::Running
             }
             EventBody::RunPaused => RunStatus::Paused,
-            EventBody::RunContinued | EventBody::RunResumed { .. } => RunStatus::Running,
+            EventBody::RunContinued | EventBody::RunResumed { .. } | EventBody::RunEnding(_) => {
+                RunStatus::Running
+            }
             EventBody::RunCompleted { .. } => RunStatus::Completed,
             EventBody::RunFailed { error } => {
                 head.error = Some(error.clone());

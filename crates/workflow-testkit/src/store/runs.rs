@@ -50,6 +50,8 @@ pub fn bundle(workflow: &str) -> Arc<Bundle> {
         repeat: None,
         budget: None,
         stages,
+        finally: Vec::new(),
+        finally_timeout: None,
     }))
 }
 

@@ -184,6 +184,9 @@ impl Asked {
             print::json(&view)?;
         } else if view.status == self.wanted {
             print::line(format!("run {run} is {}", word(self.wanted)))?;
+        } else if let Some(ending) = view.ending.filter(|_| self.wanted == RunStatus::Cancelled) {
+            let (status, who) = (word(ending.status), who_continues(host, run).await?);
+            print::line(format!("run {run}: it ends as {status} after its stages of finally ({who})"))?;
         } else {
             let holder = host.ask(GetRun { run_id: run.clone() }).await?.holder;
             let holder = holder.map(|holder| format!(" ({holder} drives it)")).unwrap_or_default();

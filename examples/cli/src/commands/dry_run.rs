@@ -128,6 +128,9 @@ fn row(stage: &PlannedStage) -> [String; 5] {
     let nodes = if stage.profile == "simple" { String::new() } else { nodes.join(", ") };
     let mut notes = Vec::new();
     notes.extend(stage.when.as_ref().map(|when| format!("only if {}", shorten(when, VALUE))));
+    if stage.finally {
+        notes.push("runs in any case".to_owned());
+    }
     if stage.asks {
         notes.push("asks a person first".to_owned());
     }

@@ -78,7 +78,10 @@ fn facts(detail: &RunDetail, plan: &RunPlan, branch: Option<String>) -> Vec<[Str
         let since = wait.since.map(|since| format!(" (since {})", date(since))).unwrap_or_default();
         fact("waits for", format!("{}{since}", words::asks(wait)));
     }
-    if let Some(error) = &run.error {
+    if let Some(ending) = &run.ending {
+        fact("then", word(ending.status));
+    }
+    if let Some(error) = run.error.as_ref().or(run.ending.as_ref().and_then(|ending| ending.error.as_ref())) {
         fact("error", failure(error));
         for (n, line) in last_lines(error, PRINTED).into_iter().enumerate() {
             fact(if n == 0 { "it printed" } else { "" }, line);
@@ -133,7 +136,7 @@ fn stages(run: &RunView, plan: &RunPlan) -> Vec<[String; 5]> {
     for (id, stage) in &run.context.stages {
         let planned = plan.stages.iter().find(|planned| planned.id == *id);
         let graph = planned.map_or(&[][..], |planned| &planned.nodes);
-        rows.push(stage_row(id.as_str(), stage));
+        rows.push(stage_row(id.as_str(), stage, planned.is_some_and(|planned| planned.finally)));
         if stage.status != StageStatus::Skipped {
             for (n, lane) in stage.results.iter().enumerate() {
                 rows.push(lane_row(n, lane));
@@ -144,10 +147,11 @@ fn stages(run: &RunView, plan: &RunPlan) -> Vec<[String; 5]> {
     rows
 }
 
-fn stage_row(id: &str, stage: &StageView) -> [String; 5] {
+fn stage_row(id: &str, stage: &StageView, in_any_case: bool) -> [String; 5] {
     let took = stage.started_at.zip(stage.ended_at).map(|(from, to)| duration(between(from, to)));
     let note = match &stage.error {
         Some(error) => failure(error),
+        None if in_any_case => "runs in any case".to_owned(),
         None => count_iteration(stage.iteration),
     };
     [id.to_owned(), word(stage.status), String::new(), took.unwrap_or_default(), note]

@@ -229,6 +229,10 @@ impl Story {
                 let what = if *at_once { "killed" } else { "cancelled" };
                 format!("run is being {what}{}", words::by(by.as_ref()))
             }
+            EventBody::RunEnding(ending) => match &ending.error {
+                Some(error) => format!("run will fail after the stages of finally: {}", reason(error)),
+                None => format!("run will be {} after the stages of finally", ending.status),
+            },
             EventBody::RunCompleted { failed_stages, reason, .. } => {
                 let early =
                     reason.as_ref().map(|reason| format!("; ended early: {reason}")).unwrap_or_default();

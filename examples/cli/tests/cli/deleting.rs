@@ -1,4 +1,4 @@
-//! `delete` and `prune`: runs are deleted after a confirmation, and never while they are driven.
+//! `delete` and `prune`: runs are deleted after a confirmation, and never before they have ended.
 
 use super::home::Home;
 
@@ -48,6 +48,31 @@ fn a_run_that_has_not_ended_is_not_deleted_and_none_that_was_named_beside_it() {
     assert_eq!(ids(&home), ["failed", "older", "newer", "waits"]);
     home.run(&["cancel", "waits"]);
     assert_eq!(home.run(&["delete", "waits", "--yes"]).code, Some(0));
+}
+
+#[test]
+fn a_run_that_is_cancelled_has_ended_when_its_stages_of_finally_have() {
+    let home = Home::new();
+    let text = "workflow: { name: Ends, stages: [work], finally: [tidy] }
+work: { provider: demo, approval: Go? }
+tidy: { provider: demo }
+";
+    home.write("ends.yml", text);
+    assert_eq!(home.run(&["run", "ends.yml", "--run-id", "one"]).code, Some(4));
+    let cancelled = home.run(&["cancel", "one"]);
+    let told = "run one: it ends as cancelled after its stages of finally (no process drives it";
+    assert!(cancelled.stdout.starts_with(told), "{cancelled:?}");
+    assert!(home.run(&["show", "one"]).stdout.contains("then       cancelled\n"));
+    // A second request ends nothing earlier.
+    assert_eq!(home.run(&["cancel", "one"]).code, Some(0));
+    home.run(&["recover"]);
+    let shown = home.show("one");
+    let tidied = &shown["context"]["stages"]["tidy"]["status"];
+    assert_eq!(
+        (shown["status"].as_str(), tidied.as_str()),
+        (Some("cancelled"), Some("completed")),
+        "{shown}"
+    );
 }
 
 #[test]

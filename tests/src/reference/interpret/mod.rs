@@ -33,7 +33,7 @@ use indexmap::IndexMap;
 use serde::Serialize;
 use serde_json::{Value, json};
 use workflow_core::definition::{
-    EndStatus, Exhausted, Node, OnFailure, Profile, SchemaSource, Stage, Workflow,
+    Budget, EndStatus, Exhausted, Node, OnFailure, Profile, SchemaSource, Stage, Workflow,
 };
 use workflow_core::expr::{Condition, ValueTemplate};
 use workflow_core::failure::FailureClass;
@@ -83,12 +83,15 @@ fn interpret_run(case: &Case, id: &str, winner: Winner<'_>, is_timed: bool) -> R
         failed: Vec::new(),
         iteration: 1,
         own_output: None,
+        is_ending: false,
         calls: Calls::default(),
         schemas: RefCell::default(),
         spending: RefCell::default(),
     };
     let mut error = run.run()?;
-    let output = run.output(&mut error)?;
+    let mut output = run.output(&mut error)?;
+    run.finally(&mut error)?;
+    output = output.filter(|_| error.is_null());
     Ok(run.outcome(&error, output))
 }
 
@@ -188,6 +191,8 @@ struct Run<'a> {
     iteration: u32,
     /// The output that the node says that ended the run.
     own_output: Option<Value>,
+    /// Whether only the stages of `finally` are left.
+    is_ending: bool,
     calls: Calls,
     /// Compiled schemas.
     schemas: RefCell<HashMap<String, Rc<OutputSchema>>>,
@@ -197,7 +202,8 @@ struct Run<'a> {
 impl Run<'_> {
     /// The run's error, or null.
     fn run(&mut self) -> Result<Value, Open> {
-        let ids: Vec<_> = self.workflow.stages.keys().cloned().collect();
+        let is_last = |id: &&StageId| self.workflow.finally.contains(id);
+        let ids: Vec<_> = self.workflow.stages.keys().filter(|id| !is_last(id)).cloned().collect();
         let least = self.workflow.stages.values().filter_map(|stage| stage.min_iterations).max().unwrap_or(0);
         let mut from = 0;
         loop {
@@ -234,6 +240,18 @@ impl Run<'_> {
         }
     }
 
+    /// Runs the stages that run however the run ends, and fails because of them if it has not failed before.
+    fn finally(&mut self, error: &mut Value) -> Result<(), Open> {
+        self.is_ending = true;
+        for id in &self.workflow.finally {
+            let failed = self.stage(id)?;
+            if let Some(failed) = failed.filter(|_| error.is_null()) {
+                *error = failed;
+            }
+        }
+        Ok(())
+    }
+
     /// How the run ends with a stage that has just ended, if it does.
     fn ends_early(&mut self, id: &StageId) -> Result<Option<EndStatus>, Open> {
         let (case, workflow) = (self.case, self.workflow);
@@ -267,6 +285,9 @@ impl Run<'_> {
     fn skip_after(&mut self, id: &StageId) {
         let iteration = self.iteration;
         for later in self.workflow.stages.keys().skip_while(|other| *other != id).skip(1) {
+            if self.workflow.finally.contains(later) {
+                continue;
+            }
             let pass = self.stages.entry(later.clone()).or_insert(Pass {
                 status: "skipped",
                 iteration,
@@ -319,7 +340,7 @@ impl Run<'_> {
             return Ok(None);
         }
         let place = format!("{}/{id}", self.iteration);
-        let is_asked = stage.approval.is_some() || self.case.interactive;
+        let is_asked = !self.is_ending && (stage.approval.is_some() || self.case.interactive);
         let is_rejected = is_asked && !agrees(self.case, &place);
         let mut pass = if is_rejected { self.rejected() } else { self.lanes(id, stage)? };
         if let Some(output) = pass.output.as_ref().filter(|_| pass.status == "completed") {
@@ -349,6 +370,11 @@ impl Run<'_> {
         // No provider could be called any more.
         let gives_up = !is_rejected && self.is_used_up()?;
         Ok(Some(error).filter(|_| gives_up || self.on_failure(stage) != OnFailure::Continue))
+    }
+
+    /// The budget of the run, which the stages of `finally` do not have to keep.
+    fn run_budget(&self) -> Option<Budget> {
+        self.workflow.budget.filter(|_| !self.is_ending)
     }
 
     fn on_failure(&self, stage: &Stage) -> OnFailure {

@@ -102,7 +102,7 @@ impl Run<'_> {
         let here = spending.here.unwrap_or_default();
         let of_stage = spending.stages.get(&path.stage).copied().unwrap_or_default();
         let scopes = [
-            spending.run.uses_up(self.workflow.budget, here),
+            spending.run.uses_up(self.run_budget(), here),
             of_stage.uses_up(self.workflow.stages[&path.stage].budget, here),
         ];
         if scopes.contains(&Some(true)) {
@@ -121,7 +121,7 @@ impl Run<'_> {
         let of_stage = spending.stages.get(&path.stage).copied().unwrap_or_default();
         let mut scopes = vec![(Range::exactly(used), own)];
         if let Some(here) = spending.here {
-            scopes.push((spending.run.and(here), self.workflow.budget));
+            scopes.push((spending.run.and(here), self.run_budget()));
             scopes.push((of_stage.and(here), self.workflow.stages[&path.stage].budget));
         }
         scopes.retain(|(_, budget)| budget.is_some());
@@ -154,7 +154,7 @@ impl Run<'_> {
     /// Starts to count the calls of a stage.
     pub(super) fn begin_spending(&self, id: &StageId) -> Result<(), Open> {
         let stage = &self.workflow.stages[id];
-        let budgets = [self.workflow.budget, stage.budget].into_iter();
+        let budgets = [self.run_budget(), stage.budget].into_iter();
         let timed = budgets.flatten().any(|budget| budget.time.is_some());
         let timed_node = self.profile(id).is_some_and(|profile| {
             calls(profile).any(|call| call.budget.is_some_and(|budget| budget.time.is_some()))
@@ -191,7 +191,7 @@ impl Run<'_> {
         let of_run = spending.run;
         spending.run.add(used);
         let scopes =
-            [(of_run, spending.run, self.workflow.budget), (before, after, self.workflow.stages[id].budget)];
+            [(of_run, spending.run, self.run_budget()), (before, after, self.workflow.stages[id].budget)];
         for (before, after, budget) in scopes {
             let Some(budget) = budget.filter(|_| !in_order) else { continue };
             if after.most.uses_up(budget) && !before.least.uses_up(budget) {
@@ -203,7 +203,7 @@ impl Run<'_> {
 
     /// Whether the budget of the run is used up.
     pub(super) fn is_used_up(&self) -> Result<bool, Open> {
-        let used_up = self.spending.borrow().run.uses_up(self.workflow.budget, Used::default());
+        let used_up = self.spending.borrow().run.uses_up(self.run_budget(), Used::default());
         used_up.ok_or_else(|| Open("whether the budget of the run is used up is open".to_owned()))
     }
 }

@@ -4,8 +4,8 @@ use super::fields::{budget, file, id, limits_of_call, provider, range, role_name
 use super::inputs::inputs;
 use super::{expressions, shell};
 use crate::definition::model::{
-    Concurrency, Lane, LoopSpec, Mode, ParallelStrategy, Path, SchemaSource, Stage, Workflow, WorktreeSpec,
-    shorten,
+    Concurrency, Lane, LoopSpec, Mode, OnInterrupt, ParallelStrategy, Path, SchemaSource, Stage, Workflow,
+    WorktreeSpec, shorten,
 };
 use crate::definition::report::Report;
 use crate::ids::{StageId, is_id};
@@ -20,13 +20,14 @@ pub(crate) fn workflow(workflow: &Workflow, report: &mut Report<'_>) {
         report.error("out-of-range", &path.key("name"), "`name` must have 2 to 100 characters");
     }
     let stages = path.key("stages");
-    if workflow.stages.is_empty() {
+    if workflow.stages.len() <= workflow.finally.len() {
         report.error("out-of-range", &stages, "there are no stages: list at least one");
     }
     if workflow.stages.contains_key("workflow") {
         let message = "no stage can be called `workflow`: the key holds the name and the list of stages";
         report.error("reserved-name", &stages, message);
     }
+    finally(workflow, &path, report);
     if let Some(inputs) = &workflow.inputs {
         self::inputs(inputs, &path.key("inputs"), report);
     }
@@ -102,6 +103,56 @@ fn is_git_name(name: &str) -> bool {
     };
     let whole = name.strip_suffix('/').unwrap_or(name);
     !whole.is_empty() && name.len() <= 200 && whole.split('/').all(|part| !part.is_empty() && is_plain(part))
+}
+
+/// Reports what is wrong with the stages that run however the others end.
+fn finally(workflow: &Workflow, path: &Path<'_>, report: &mut Report<'_>) {
+    if workflow.finally.is_empty() {
+        if workflow.finally_timeout.is_some() {
+            let message = "`finally_timeout` does nothing here: add `finally` with a list of stages";
+            report.warning("no-effect", &path.key("finally_timeout"), message);
+        }
+        return;
+    }
+    if workflow.finally_timeout.is_some_and(|limit| limit.0.is_zero()) {
+        let message = "`finally_timeout` has to be more than 0: write how long the stages may take, as `10m`";
+        report.error("out-of-range", &path.key("finally_timeout"), message);
+    }
+    let first = workflow.stages.len().saturating_sub(workflow.finally.len());
+    let list = path.key("finally");
+    for (n, id) in workflow.finally.iter().enumerate() {
+        let Some(stage) = workflow.stages.get(id) else {
+            report.error("dangling-stage", &list.index(n), format!("there is no stage `{id}`"));
+            continue;
+        };
+        if workflow.stages.get_index_of(id) != Some(first + n) {
+            let message = format!("the stages of `finally` come last, in this order: `{id}` is elsewhere");
+            report.error("conflicting-fields", &list.index(n), message);
+        }
+        let path = Path::Root.key(id.as_str());
+        for (is_there, key, why) in [
+            (stage.approval.is_some(), "approval", "does not wait for a person, as its time is limited"),
+            (
+                stage.on_interrupt == Some(OnInterrupt::Ask),
+                "on_interrupt",
+                "does not wait for a person, as its time is limited",
+            ),
+            (stage.end_when.is_some(), "end_when", "runs when the run ends anyway"),
+            (stage.min_iterations.unwrap_or(0) > 0, "min_iterations", "runs once, after the loop"),
+        ] {
+            if is_there {
+                let message = format!("a stage of `finally` {why}: leave `{key}` out");
+                report.error("conflicting-fields", &path.key(key), message);
+            }
+        }
+    }
+    if let Some(LoopSpec { fallback_next_stage: Some(stage), .. }) = &workflow.repeat
+        && workflow.finally.contains(stage)
+    {
+        let message =
+            format!("`{stage}` is a stage of `finally`, which runs after the loop: name another one");
+        report.error("dangling-stage", &path.key("loop").key("fallback_next_stage"), message);
+    }
 }
 
 /// Reports problems of a provider, role and profile that a stage does not name itself.

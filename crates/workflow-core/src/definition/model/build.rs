@@ -43,6 +43,8 @@ impl Workflow {
             worktree: None,
             concurrency: None,
             stages: IndexMap::new(),
+            finally: Vec::new(),
+            finally_timeout: None,
         }
     }
 
@@ -51,6 +53,25 @@ impl Workflow {
     pub fn stage(mut self, id: StageId, stage: Stage) -> Self {
         self.stages.insert(id, stage);
         self
+    }
+
+    /// Adds a stage that runs however the others end. It has to be added after them.
+    ///
+    /// ```
+    /// use workflow_core::definition::{self, Stage, Workflow};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let workflow = Workflow::new("review".parse()?, "Review")
+    ///     .stage("review".parse()?, Stage::new("codex").prompt("Review the change"))
+    ///     .finally("tidy".parse()?, Stage::new("command").prompt("Remove what the review left"));
+    /// assert!(definition::validate(&workflow).is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn finally(mut self, id: StageId, stage: Stage) -> Self {
+        self.finally.push(id.clone());
+        self.stage(id, stage)
     }
 
     /// Declares a variable that a run is given when it starts; a run is given no variables that are not declared.

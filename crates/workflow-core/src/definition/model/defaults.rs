@@ -24,7 +24,18 @@ impl Workflow {
     /// ```
     pub fn with_defaults(&self) -> Cow<'_, Self> {
         let Some(defaults) = &self.defaults else { return Cow::Borrowed(self) };
-        let stages = self.stages.iter().map(|(id, stage)| (id.clone(), stage.or(defaults)));
+        // What defaults say and a stage of `finally` cannot have.
+        let last = Stage {
+            approval: None,
+            on_interrupt: None,
+            end_when: None,
+            min_iterations: None,
+            ..(**defaults).clone()
+        };
+        let stages = self.stages.iter().map(|(id, stage)| {
+            let defaults = if self.finally.contains(id) { &last } else { defaults };
+            (id.clone(), stage.or(defaults))
+        });
         Cow::Owned(Self { defaults: None, stages: stages.collect(), ..self.clone() })
     }
 }

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 
+use super::duration::Period;
 use super::input::WorkflowInput;
 use super::workflow::{Budget, Concurrency, LoopSpec, Stage, Workflow, WorktreeSpec};
 use crate::ids::{ProfileId, StageId, WorkflowId};
@@ -30,6 +31,14 @@ struct Header<'w> {
     /// The stages, in the order they run.
     #[schemars(length(min = 1), extend("uniqueItems" = true))]
     stages: Vec<&'w StageId>,
+    /// Stages that run after these however they end: after a success, a failure or a cancellation. Their failure never
+    /// replaces that of an earlier stage.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    #[schemars(with = "Option<Vec<StageId>>", extend("uniqueItems" = true))]
+    finally: &'w [StageId],
+    /// How long the stages of `finally` may take together; default: 10 minutes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    finally_timeout: Option<Period>,
     /// The variables that a run is given when it starts, where they are declared: a run is then given no others.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<BTreeMap<String, InputEntry>>")]
@@ -74,12 +83,16 @@ impl Serialize for File<'_> {
             worktree,
             concurrency,
             stages,
+            finally,
+            finally_timeout,
         } = self.0;
         let header = Header {
             id,
             name,
             description: description.as_deref(),
-            stages: stages.keys().collect(),
+            stages: stages.keys().filter(|stage| !finally.contains(stage)).collect(),
+            finally,
+            finally_timeout: *finally_timeout,
             inputs: inputs.as_ref(),
             defaults: defaults.as_deref(),
             repeat: repeat.as_ref(),

@@ -46,6 +46,12 @@ pub struct Workflow {
     pub concurrency: Option<Box<Concurrency>>,
     /// The stages, in the order they run.
     pub stages: IndexMap<StageId, Stage>,
+    /// The last of the stages, which run however the others end: after a success, a failure or a cancellation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub finally: Vec<StageId>,
+    /// How long these stages may take together; default: 10 minutes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finally_timeout: Option<Period>,
 }
 
 /// The git worktree that each run works in.

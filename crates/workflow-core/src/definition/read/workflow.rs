@@ -46,7 +46,11 @@ pub(crate) fn workflow(
     let name = fields.text("name", report);
     let name = name.unwrap_or_else(|| if is_named { String::new() } else { id.to_string() });
     let description = fields.text("description", report);
-    let listed = stage_ids(&mut fields, &path, report);
+    let mut seen = HashSet::new();
+    let listed = stage_ids(&mut fields, &path, &mut seen, report);
+    let last = fields.take("finally").and_then(|node| names(node, &path.key("finally"), &mut seen, report));
+    let last = last.unwrap_or_default();
+    let finally_timeout = fields.period("finally_timeout", report);
     let inputs = inputs::inputs(&mut fields, &path, report);
     let defaults = fields.take("defaults");
     let defaults = defaults.map(|node| stage_fields(node, &path.key("defaults"), report).into());
@@ -60,7 +64,10 @@ pub(crate) fn workflow(
     fields.finish(report);
 
     // Where the list cannot be read, every key may be a stage.
-    let stages = listed.unwrap_or_else(|| entries.iter().map(|entry| entry.key.as_str()).collect());
+    let keys = || entries.iter().map(|entry| entry.key.as_str());
+    let mut stages = listed.unwrap_or_else(|| keys().filter(|key| !last.contains(key)).collect());
+    stages.extend(&last);
+    let finally = last.iter().filter_map(|name| StageId::new(name).ok()).collect();
     let mut nodes: HashMap<&str, &Node> =
         entries.iter().map(|entry| (entry.key.as_str(), &entry.value)).collect();
     nodes.remove("workflow");
@@ -74,6 +81,7 @@ pub(crate) fn workflow(
     for entry in entries.iter().filter(|entry| nodes.contains_key(entry.key.as_str())) {
         unknown_key(entry, &Path::Root, stages.iter().copied().chain(["workflow"]), report);
     }
+    let stages = read;
     Some(Workflow {
         id,
         name,
@@ -85,7 +93,9 @@ pub(crate) fn workflow(
         output,
         worktree,
         concurrency,
-        stages: read,
+        stages,
+        finally,
+        finally_timeout,
     })
 }
 
@@ -178,6 +188,7 @@ fn required(text: Option<String>, path: &Path<'_>, what: &str, report: &mut Repo
 fn stage_ids<'n>(
     fields: &mut Fields<'n, '_>,
     parent: &Path<'_>,
+    seen: &mut HashSet<&'n str>,
     report: &mut Report<'_>,
 ) -> Option<Vec<&'n str>> {
     let path = parent.key("stages");
@@ -185,12 +196,21 @@ fn stage_ids<'n>(
         report.refuse("missing-field", &path, "`stages` is missing: list the stages in the order they run");
         return None;
     };
+    names(node, &path, seen, report)
+}
+
+/// The names in a list, good and bad, of which none was `seen` in another.
+fn names<'n>(
+    node: &'n Node,
+    path: &Path<'_>,
+    seen: &mut HashSet<&'n str>,
+    report: &mut Report<'_>,
+) -> Option<Vec<&'n str>> {
     let Kind::List(items) = &node.kind else {
-        wrong_type(node, "a list of stage names, as `[plan, code]`", &path, report);
+        wrong_type(node, "a list of stage names, as `[plan, code]`", path, report);
         return None;
     };
     let mut names = Vec::with_capacity(items.len());
-    let mut seen = HashSet::with_capacity(items.len());
     for (n, item) in items.iter().enumerate() {
         let path = path.index(n);
         let Some(name) = text(item, &path, report) else { continue };

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use indexmap::IndexMap;
 
-use super::checked::{own_fields, problems_of_role};
+use super::checked::{own_fields, problems_of_role, unfit_for_finally};
 use super::declared::undeclared;
 use super::defaults::Defaults;
 use super::fill_in::fill_in;
@@ -280,6 +280,12 @@ impl Assembly<'_> {
                     }
                     if self.origin == Origin::Built {
                         for problem in validate_profile(profile, Some(&bundle.workflow)) {
+                            let field = Field { what: Some(&what), path: &problem.path };
+                            self.report(problem.severity, problem.code, field, problem.message.clone());
+                        }
+                    }
+                    if bundle.workflow.finally.contains(id) {
+                        for problem in unfit_for_finally(profile) {
                             let field = Field { what: Some(&what), path: &problem.path };
                             self.report(problem.severity, problem.code, field, problem.message.clone());
                         }

@@ -8,7 +8,9 @@ use super::declared::undeclared;
 use super::fill_in::is_plain;
 use crate::bundle::{Bundle, ProviderMap};
 use crate::definition::check::{validate, validate_profile, validate_role};
-use crate::definition::model::{Diagnostic, Diagnostics, ProviderSettings, Stage, roles_of};
+use crate::definition::model::{
+    Diagnostic, Diagnostics, Node, OnInterrupt, Profile, ProviderSettings, Stage, call_of, roles_of,
+};
 use crate::ids::{RoleId, StageId};
 use crate::role::Role;
 use crate::suggest::did_you_mean;
@@ -105,6 +107,12 @@ fn problems(bundle: &Bundle) -> Vec<Diagnostic> {
             problem.path = format!("{stage}: {}", problem.path);
             problem
         }));
+        if bundle.workflow.finally.contains(stage) {
+            problems.extend(unfit_for_finally(profile).into_iter().map(|mut problem| {
+                problem.path = format!("{stage}: {}", problem.path);
+                problem
+            }));
+        }
         for (path, role) in roles_of(profile) {
             problems.extend(missing_role(bundle, Some(role), || format!("{stage}: {path}")));
         }
@@ -134,6 +142,47 @@ pub(super) fn own_fields(id: &StageId, stage: &Stage) -> Vec<Diagnostic> {
         })
     });
     found.collect()
+}
+
+/// What the nodes of a profile do that a stage of `finally` cannot do. The paths are those in the profile.
+pub(super) fn unfit_for_finally(profile: &Profile) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    let mut refuse = |path: String, message: String| {
+        found.push(Diagnostic::error("conflicting-fields", path, message));
+    };
+    let waits = "a stage of `finally` does not wait for a person, as its time is limited";
+    for (n, node) in profile.graph.iter().enumerate() {
+        let mut path = format!("graph[{n}]");
+        let mut inner = &node.node;
+        while let Node::Foreach(foreach) = inner {
+            inner = &foreach.run;
+            path.push_str(".run");
+        }
+        match inner {
+            Node::Ask(_) => {
+                refuse(format!("{path}.type"), format!("{waits}: leave the node `{}` out", node.id));
+            }
+            Node::Wait(_) => {
+                let message = "a stage of `finally` does not wait, as its time is limited: leave the node";
+                refuse(format!("{path}.type"), format!("{message} `{}` out", node.id));
+            }
+            Node::End(_) => {
+                let message = "a stage of `finally` runs when the run ends anyway: leave the node";
+                refuse(format!("{path}.type"), format!("{message} `{}` out", node.id));
+            }
+            _ => {}
+        }
+        let Some((_, call)) = call_of(inner, String::new()) else { continue };
+        for (is_there, key) in [
+            (call.approval.is_some(), "approval"),
+            (call.on_interrupt == Some(OnInterrupt::Ask), "on_interrupt"),
+        ] {
+            if is_there {
+                refuse(format!("{path}.{key}"), format!("{waits}: leave `{key}` out"));
+            }
+        }
+    }
+    found
 }
 
 /// What is wrong with a role that no file was read for.

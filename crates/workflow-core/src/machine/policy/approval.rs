@@ -24,7 +24,7 @@ use crate::usage::Usage;
 /// A call that may be what crashes its process is not made more often than this in a row without asking a
 /// person. As many as what queues of jobs allow (3 to 6): enough for a machine that is restarted a few times
 /// during a long call, and few enough when each call costs money.
-const MOST_DEATHS: u32 = 5;
+pub(super) const MOST_DEATHS: u32 = 5;
 
 /// At most this many characters of a schema are quoted in the message about a result that does not follow it.
 const MOST_OF_SCHEMA: usize = 500;
@@ -56,6 +56,10 @@ impl<'a> Step<'a> {
             Some(node) if node.approved || node.attempt > 0 => return Ok(false),
             _ => {}
         }
+        if let Some(failure) = self.asks_in_vain() {
+            self.fail(path, failure)?;
+            return Ok(true);
+        }
         match question.render_text(&RunScope::node(self.state, stage, path)) {
             Ok(question) => {
                 let (path, reason) = (path.clone(), WaitReason::Approval);
@@ -79,6 +83,9 @@ impl<'a> Step<'a> {
                 return self.answered_question(&path, answer);
             }
             _ => {}
+        }
+        if let Some(failure) = self.asks_in_vain() {
+            return self.fail(&path, failure);
         }
         let scope = RunScope::node(self.state, stage, &path);
         let choices: Result<Vec<_>, _> = ask.choices.iter().map(|choice| choice.render(&scope)).collect();
@@ -107,7 +114,7 @@ impl<'a> Step<'a> {
     /// of deaths in a row; only if its result is still needed.
     pub(super) fn asks_after_interrupt(&self, path: &NodePath, deaths: u32) -> bool {
         let asks = self.call(path).is_some_and(|call| call.asks_after_interrupt);
-        (asks || deaths >= MOST_DEATHS) && !self.is_closed_for(path)
+        (asks || deaths >= MOST_DEATHS) && self.state.ending.is_none() && !self.is_closed_for(path)
     }
 
     /// Asks for the outcome of a call that was interrupted.

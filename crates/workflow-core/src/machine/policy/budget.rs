@@ -23,6 +23,9 @@ impl Step<'_> {
         if !budget::has_budget(self.plan, stage, call) {
             return None;
         }
+        if let Some(failure) = self.too_late() {
+            return Some(failure);
+        }
         let scopes = [
             budget::of_run(self.plan, self.state),
             budget::of_stage(self.state, stage),

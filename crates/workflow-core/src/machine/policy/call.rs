@@ -143,6 +143,7 @@ impl Step<'_> {
             });
         }
         let over = self.node(&path).and_then(|node| node.live.0.as_ref()?.over.clone());
+        let over = over.or_else(|| self.asks_in_vain().filter(|_| error.question.is_some()));
         if let Some(question) = error.question.filter(|_| over.is_none()) {
             return self.ask_for_call(path, attempt, *question, usage);
         }

@@ -77,20 +77,19 @@ impl<'a> Step<'a> {
     /// Skips the stages that would follow, and ends the run.
     pub(super) fn end_early(&mut self, stage: &StagePlan, ending: Ending) -> Result<bool, Broken> {
         let iteration = self.state.iteration;
-        for later in self.plan.stages.get(stage.place + 1..).into_iter().flatten() {
+        for later in self.plan.body().get(stage.place + 1..).into_iter().flatten() {
             if !self.state.has_ended(&later.id) {
                 self.emit(EventBody::StageSkipped { iteration, stage: later.id.clone() })?;
             }
         }
         let Ending { status, reason, output } = ending;
         match status {
-            EndStatus::Completed => self.complete_run(output, Some(reason))?,
+            EndStatus::Completed => self.complete_run(output, Some(reason)),
             EndStatus::Failed => {
                 let error = Arc::new(Failure::new(FailureClass::Permanent, reason));
-                self.emit(EventBody::RunFailed { error })?;
+                self.finish(EventBody::RunFailed { error })
             }
         }
-        Ok(false)
     }
 
     /// Completes the run, with its output where the definition says what it is, and why it ends early if it does.
@@ -98,17 +97,17 @@ impl<'a> Step<'a> {
         &mut self,
         output: Option<Data>,
         reason: Option<Box<str>>,
-    ) -> Result<(), Broken> {
+    ) -> Result<bool, Broken> {
         let declared = self.plan.output.as_ref().filter(|_| output.is_none());
         let declared = declared.map(|output| output.render(&WholeRun(self.state)));
         let output = match declared.transpose() {
             Ok(declared) => output.or_else(|| declared.map(|output| Data::new(&output))),
             Err(error) => {
                 let error = Arc::new(unresolved("workflow.output", &error));
-                return self.emit(EventBody::RunFailed { error });
+                return self.finish(EventBody::RunFailed { error });
             }
         };
         let failed_stages = self.state.failed_stages.as_slice().into();
-        self.emit(EventBody::RunCompleted { failed_stages, output, reason })
+        self.finish(EventBody::RunCompleted { failed_stages, output, reason })
     }
 }

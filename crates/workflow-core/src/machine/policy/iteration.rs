@@ -18,8 +18,7 @@ use crate::status::StageStatus;
 impl Step<'_> {
     pub(super) fn end_iteration(&mut self, last: &StageId) -> Result<bool, Broken> {
         let Some(repeat) = &self.plan.repeat else {
-            self.complete_run(None, None)?;
-            return Ok(false);
+            return self.complete_run(None, None);
         };
         let iteration = self.state.iteration;
         let output = self
@@ -36,14 +35,16 @@ impl Step<'_> {
         } else {
             let recommended = value.as_ref().and_then(|value| value.get("recommended_next_stage")?.as_str());
             let recommended = recommended.and_then(|name| StageId::new(name).ok());
-            let known = recommended.filter(|stage| self.plan.stage(stage).is_some());
+            let is_known =
+                |stage: &StageId| self.plan.stage(stage).is_some_and(|stage| stage.place < self.plan.body);
+            let known = recommended.filter(is_known);
             Some(known.unwrap_or_else(|| repeat.fallback.clone()))
         };
         self.emit(EventBody::IterationEnded { iteration, done, next })?;
         Ok(true)
     }
 
-    pub(super) fn end_loop(&mut self, done: bool) -> Result<(), Broken> {
+    pub(super) fn end_loop(&mut self, done: bool) -> Result<bool, Broken> {
         let fails = self.plan.repeat.as_ref().is_some_and(|repeat| repeat.on_exhausted == Exhausted::Fail);
         if done || !fails {
             return self.complete_run(None, None);
@@ -52,13 +53,13 @@ impl Step<'_> {
         let hint = self.text_is_json().unwrap_or_default();
         let message = format!("loop exhausted: `stop_when` was not met in {iterations} iterations{hint}");
         let error = Arc::new(Failure::new(FailureClass::LoopExhausted, message));
-        self.emit(EventBody::RunFailed { error })
+        self.finish(EventBody::RunFailed { error })
     }
 
     /// A hint for the case that `stop_when` reads an output that is a text with JSON in it: a condition
     /// cannot look into it.
     fn text_is_json(&self) -> Option<String> {
-        let last = self.plan.stages.last()?;
+        let last = self.plan.body().last()?;
         let value = self.state.results.get(&last.id)?.output()?.value();
         let json = Reply::parse_json(value.as_str()?).ok()?.output.value();
         let place = match &last.work {

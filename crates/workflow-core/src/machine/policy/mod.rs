@@ -5,7 +5,7 @@
 //!
 //! 1. `step` takes an input and hands it on: `call` has what follows from a grant or from the end of a call,
 //!    `approval` from an answer, `foreach` from collected outputs.
-//! 2. `stage` decides which stage begins and when it has ended; `iteration` does the same for the loop.
+//! 2. `stage` decides which stage begins and when it has ended; `iteration` does the same for the loop, `finally` for the end.
 //! 3. `graph` starts the nodes of a lane. It, `foreach` and `approval` call each other: a node that needs no call ends at
 //!    once, and what waited for it starts.
 //! 4. `effect` requests slots, timers and stops from the driver.
@@ -20,6 +20,7 @@ mod budget;
 mod call;
 mod effect;
 mod ending;
+mod finally;
 mod foreach;
 mod graph;
 mod iteration;

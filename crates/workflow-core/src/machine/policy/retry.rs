@@ -11,7 +11,7 @@ use crate::ids::NodePath;
 use crate::machine::policy::backoff::{self, later};
 use crate::machine::policy::step::Step;
 use crate::machine::request::answer;
-use crate::machine::state::session;
+use crate::machine::state::{budget, session};
 use crate::plan::FailurePlan;
 
 impl<'a> Step<'a> {
@@ -63,7 +63,8 @@ impl<'a> Step<'a> {
         }
         if let Some(until) = parked {
             // A quota whose refill time is in the past is tried again after a short delay.
-            return Some(until.max(later(self.now, Duration::from_secs(1))));
+            let at = until.max(later(self.now, Duration::from_secs(1)));
+            return self.in_time(at);
         }
         let failures = self.node(path).map_or(0, |node| node.failures) + 1;
         let own = self.own_failure(path);
@@ -75,7 +76,14 @@ impl<'a> Step<'a> {
         }
         let base = own.and_then(|own| own.backoff).unwrap_or(stage.backoff);
         let delay = backoff::delay(base, failures, self.state.created.seed, path);
-        Some(later(self.now, delay))
+        self.in_time(later(self.now, delay))
+    }
+
+    /// The time, unless the stages of `finally` have to have ended by then.
+    fn in_time(&self, at: Timestamp) -> Option<Timestamp> {
+        let left = budget::time_of_finally(self.plan, self.state);
+        let wait = || Duration::try_from(at.duration_since(self.now)).unwrap_or_default();
+        left.is_none_or(|left| wait() < left).then_some(at)
     }
 
     /// When to call a node again whose driver died this many times in a row: at once after the first time,

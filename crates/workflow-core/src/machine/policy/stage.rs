@@ -27,25 +27,29 @@ impl<'a> Step<'a> {
     pub(super) fn advance(&mut self) -> Result<(), Broken> {
         loop {
             if self.state.cancelling {
-                if self.running_count() == 0 && !self.state.status.is_terminal() {
-                    self.emit(EventBody::RunCancelled)?;
+                if self.running_count() > 0 || self.state.status.is_terminal() {
+                    return Ok(());
                 }
-                return Ok(());
+                let end =
+                    if self.state.ending.is_some() { self.last_event(true) } else { EventBody::RunCancelled };
+                if !self.finish(end)? {
+                    return Ok(());
+                }
+                continue;
             }
             if self.state.rests() {
                 return Ok(());
             }
             let going_on = match &self.state.position {
                 Position::In(_) => self.advance_stage()?,
+                _ if self.state.ending.is_some() => self.advance_finally()?,
                 Position::After(_, Some(error)) => {
                     let error = error.clone();
-                    self.emit(EventBody::RunFailed { error })?;
-                    false
+                    self.finish(EventBody::RunFailed { error })?
                 }
                 Position::Between { next: None, done } => {
                     let done = *done;
-                    self.end_loop(done)?;
-                    false
+                    self.end_loop(done)?
                 }
                 _ if self.state.pausing => {
                     self.emit(EventBody::RunPaused)?;
@@ -63,7 +67,7 @@ impl<'a> Step<'a> {
                     };
                     let ending = ended.and_then(|stage| self.ending(stage));
                     let mut to_come =
-                        ended.and_then(|stage| self.plan.stages.get(stage.place + 1..)).into_iter().flatten();
+                        ended.and_then(|stage| self.plan.body().get(stage.place + 1..)).into_iter().flatten();
                     // A run that was moved to another definition may have completed a stage that now comes
                     // after this one.
                     if let Some((stage, ending)) = ending {
@@ -149,7 +153,7 @@ impl<'a> Step<'a> {
         set::set(&stage.set, &scope, stage.id.as_str())
     }
 
-    fn enter(&mut self, iteration: u32, stage: Option<&'a StagePlan>) -> Result<bool, Broken> {
+    pub(super) fn enter(&mut self, iteration: u32, stage: Option<&'a StagePlan>) -> Result<bool, Broken> {
         let Some(stage) = stage else { return Err(self.broken("unknown stage")) };
         let wanted = match &stage.when {
             Some(when) => when.eval(&document::of(self.state, iteration, &Parts::of([&**when]))),
@@ -159,7 +163,7 @@ impl<'a> Step<'a> {
             self.emit(EventBody::StageSkipped { iteration, stage: stage.id.clone() })?;
             return Ok(true);
         }
-        if self.ask_before(iteration, stage)? {
+        if self.state.ending.is_none() && self.ask_before(iteration, stage)? {
             return Ok(true);
         }
         self.begin_stage(iteration, stage)

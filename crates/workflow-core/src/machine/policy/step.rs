@@ -8,6 +8,7 @@ use crate::machine::message::{Decision, Input};
 use crate::machine::state::node::NodeState;
 use crate::machine::state::{Broken, State};
 use crate::plan::{Plan, StagePlan};
+use crate::provider::ProviderError;
 use crate::status::StageStatus;
 use crate::stop::Stop;
 use crate::store::{Control, ControlRecord};
@@ -102,6 +103,7 @@ impl<'a> Step<'a> {
             self.interrupt(path, attempt, ran_until)?;
         }
         for control in controls {
+            let control = self.as_ending(control);
             self.obey(control)?;
         }
         if let Some(wait) = &self.state.waiting {
@@ -134,6 +136,11 @@ impl<'a> Step<'a> {
         }
         let died = ran_until.is_some();
         let deaths = self.node(&path).map_or(0, NodeState::deaths) + u32::from(died);
+        if let Some(failure) = self.dies_in_vain(deaths) {
+            self.ran_until = ran_until;
+            let error = ProviderError { failure: Box::new(failure), ..ProviderError::permanent("") };
+            return self.failed(path, attempt, error);
+        }
         let asks = self.asks_after_interrupt(&path, deaths);
         let retry_at = if died && !asks { self.again_after_death(&path, deaths) } else { None };
         self.emit(EventBody::AttemptInterrupted {
@@ -147,6 +154,7 @@ impl<'a> Step<'a> {
     }
 
     fn control(&mut self, record: ControlRecord) -> Result<(), Broken> {
+        let record = self.as_ending(record);
         let resumed = matches!(record.control, Control::Resume);
         let lane = match &record.control {
             Control::Answer(answer) => {

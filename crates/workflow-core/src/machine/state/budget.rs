@@ -106,6 +106,10 @@ impl Limit {
 
 pub(in crate::machine) fn of_run<'a>(plan: &Plan, state: &State) -> Option<Scope<'a>> {
     let budget = plan.workflow().budget?;
+    // The stages of `finally` run also if it is used up.
+    if state.ending.is_some() {
+        return None;
+    }
     Some(Scope { whose: Whose::Run, budget, spent: state.spent })
 }
 
@@ -158,7 +162,29 @@ fn time_left_of(
         let time = scope.budget.time?.0;
         Some((time.saturating_sub(Duration::from_millis(scope.spent.time_ms)), time, scope))
     });
-    let (left, time, scope) = left.min_by_key(|(left, ..)| *left)?;
-    let of = time.as_secs_f64();
-    Some((left, scope.used_up(&Limit { what: BudgetLimit::Time, used: of, of })))
+    let by_budget = left.min_by_key(|(left, ..)| *left).map(|(left, time, scope)| {
+        let of = time.as_secs_f64();
+        (left, scope.used_up(&Limit { what: BudgetLimit::Time, used: of, of }))
+    });
+    match time_of_finally(plan, state) {
+        Some(left) if by_budget.as_ref().is_none_or(|(of_budget, _)| left < *of_budget) => {
+            Some((left, too_late(plan)))
+        }
+        _ => by_budget,
+    }
+}
+
+/// How much time the stages of `finally` have left, once they have begun. It is counted as that of budgets, and with it
+/// the time that calls wait until they are made again.
+pub(in crate::machine) fn time_of_finally(plan: &Plan, state: &State) -> Option<Duration> {
+    let ending = state.ending.as_ref()?;
+    let used = state.spent.time_ms.saturating_sub(ending.before_ms).saturating_add(ending.waits_ms);
+    Some(plan.finally_timeout.saturating_sub(Duration::from_millis(used)))
+}
+
+/// The failure of a call for which the time limit of `finally` is reached.
+pub(in crate::machine) fn too_late(plan: &Plan) -> Failure {
+    let seconds = plan.finally_timeout.as_secs_f64();
+    let message = format!("the stages of `finally` took longer than {seconds} seconds (`finally_timeout`)");
+    Failure::new(FailureClass::Timeout, message)
 }

@@ -28,7 +28,7 @@ use jiff::Timestamp;
 use crate::actor::Actor;
 use crate::bundle::{Bundle, BundleHash};
 use crate::data::Data;
-use crate::event::{BudgetLimit, RunCreated, RunForked};
+use crate::event::{BudgetLimit, RunCreated, RunEnding, RunForked};
 use crate::failure::Failure;
 use crate::ids::{NodeId, StageId};
 use crate::machine::state::derived::Derived;
@@ -95,6 +95,10 @@ pub struct State {
     pub(in crate::machine) waits_since: Option<Timestamp>,
     pub(in crate::machine) pausing: bool,
     pub(in crate::machine) cancelling: bool,
+    /// How the run ends when the stages of `finally` have ended.
+    pub(in crate::machine) ending: Option<Box<Ending>>,
+    /// Whether it ends without the stages of `finally`.
+    pub(in crate::machine) killed: bool,
     /// Who requested the pause or the cancellation.
     pub(in crate::machine) stopped_by: Option<Arc<Actor>>,
     pub(in crate::machine) controls: u64,
@@ -106,6 +110,20 @@ pub struct State {
     pub(in crate::machine) output: Option<Data>,
     /// Why it completed before its last stage.
     pub(in crate::machine) reason: Option<Box<str>>,
+}
+
+/// How a run ends when the stages of `finally` have ended.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::machine) struct Ending {
+    pub how: RunEnding,
+    /// The stage of `finally` because of whose failure it fails, if none failed before.
+    pub failed: Option<StageId>,
+    /// How long all attempts had taken together by then, in milliseconds.
+    pub before_ms: u64,
+    /// How long calls of these stages had to wait until they could be made again, in milliseconds.
+    pub waits_ms: u64,
+    /// How many stages had a result by then.
+    pub results: usize,
 }
 
 impl State {
@@ -194,6 +212,13 @@ impl State {
     /// The run's status.
     pub fn status(&self) -> RunStatus {
         self.status
+    }
+
+    /// The status that the run will have after the stages of `finally`, while only these are left. A cancellation does not
+    /// change it any more.
+    pub fn ends_as(&self) -> Option<RunStatus> {
+        let ending = self.ending.as_ref().filter(|_| self.started_at.is_some() && !self.status.is_terminal());
+        ending.map(|ending| ending.how.status)
     }
 
     /// Why the run does not continue by itself.

@@ -60,11 +60,12 @@ impl State {
     fn to_come<'p>(&self, plan: &'p Plan) -> (Option<&'p StagePlan>, Vec<&'p StagePlan>) {
         let after = |stage: &StageId| {
             let place = plan.stage(stage).map_or(plan.stages.len(), |stage| stage.place + 1);
-            let rest = plan.stages.get(place..).unwrap_or_default().iter();
+            let rest = plan.body().get(place..).unwrap_or_default().iter();
             rest.filter(|stage| !self.has_ended(&stage.id)).collect::<Vec<_>>()
         };
         match &self.position {
-            Position::Start => (None, plan.stages.iter().collect()),
+            _ if self.ending.is_some() => (None, Vec::new()),
+            Position::Start => (None, plan.body().iter().collect()),
             Position::In(current) => (plan.stage(&current.stage), after(&current.stage)),
             Position::After(stage, None) => (None, after(stage)),
             Position::Asked { stage, .. } => {
@@ -72,7 +73,7 @@ impl State {
             }
             Position::Between { next: Some(next), .. } => {
                 let from = plan.stage(next).map_or(plan.stages.len(), |stage| stage.place);
-                (None, plan.stages.get(from..).unwrap_or_default().iter().collect())
+                (None, plan.body().get(from..).unwrap_or_default().iter().collect())
             }
             Position::After(_, Some(_)) | Position::Between { next: None, .. } => (None, Vec::new()),
         }

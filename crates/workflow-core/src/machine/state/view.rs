@@ -95,7 +95,9 @@ impl From<Box<State>> for RunView {
         };
         // Stages are in the order in which they began first, which is that of the definition.
         let was_run = |result: &&StageResult| result.status != StageStatus::Skipped;
-        let of_last = || state.results.values().rev().find(was_run).and_then(StageResult::output);
+        let results = state.ending.as_ref().map_or(state.results.len(), |ending| ending.results);
+        let of_last =
+            || state.results.values().take(results).rev().find(was_run).and_then(StageResult::output);
         let is_completed = state.status == RunStatus::Completed;
         let output = if is_completed { state.output.clone().or_else(of_last) } else { None };
         let results = state.results.into_iter().map(|(id, result)| (id, StageView::from(result)));
@@ -126,6 +128,7 @@ impl From<Box<State>> for RunView {
             wait,
             waits,
             requested,
+            ending: state.ending.filter(|_| !state.status.is_terminal()).map(|ending| ending.how.into()),
             started_by,
             stopped_by: state.stopped_by,
             current_stage,

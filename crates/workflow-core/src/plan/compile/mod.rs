@@ -24,6 +24,9 @@ use crate::output_schema::OutputSchema;
 use crate::plan::model::{LanePlan, LoopPlan, Plan, StagePlan, Strategy, Work, known_roles};
 use crate::plan::secrets;
 
+/// How many seconds the stages of `finally` may take together, by default.
+const FINALLY: u64 = 600;
+
 impl Plan {
     /// Compiles a bundle that was checked.
     ///
@@ -71,8 +74,14 @@ impl Compiler<'_> {
     pub(super) fn plan(&mut self, bundle: &Arc<Bundle>, hash: BundleHash) -> Option<Plan> {
         let workflow = &bundle.workflow;
         let mut stages = Vec::with_capacity(workflow.stages.len());
+        let body = workflow.stages.len().saturating_sub(workflow.finally.len());
         for (place, (id, stage)) in workflow.stages.iter().enumerate() {
-            stages.extend(self.stage(place, id, stage));
+            let Some(mut stage) = self.stage(place, id, stage) else { continue };
+            if place >= body {
+                // Budgets are where calls look for the time that is left.
+                stage.budget.get_or_insert_default();
+            }
+            stages.push(stage);
         }
         let first = stages.first()?.id.clone();
         let repeat = match &workflow.repeat {
@@ -114,6 +123,8 @@ impl Compiler<'_> {
             bundle: bundle.clone(),
             hash,
             stages,
+            body,
+            finally_timeout: workflow.finally_timeout.unwrap_or(Period::from_secs(FINALLY)).0,
             index,
             repeat,
             min_iterations,

@@ -126,7 +126,7 @@ impl WorkflowGraph {
         }
         graph.boxes.push(end("(end)", BoxKind::End, "end"));
         if let (Some(repeat), Some(first), Some(last)) =
-            (&replaced.repeat(bundle), stages.first(), stages.last())
+            (&replaced.repeat(bundle), stages.first(), stages.iter().rfind(|stage| !stage.finally))
         {
             let to = repeat.fallback_next_stage.as_ref().unwrap_or(&first.id);
             let label = Some(until(repeat));
@@ -138,6 +138,9 @@ impl WorkflowGraph {
     fn stage(&mut self, stage: &PlannedStage, next: &str) {
         let mut notes = Vec::new();
         notes.extend(stage.when.as_ref().map(|when| format!("only if {}", short(when))));
+        if stage.finally {
+            notes.push("runs in any case".to_owned());
+        }
         if stage.asks {
             notes.push("asks a person first".to_owned());
         }

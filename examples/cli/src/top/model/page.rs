@@ -169,7 +169,8 @@ fn shows(detail: &Detail, control: &Control) -> bool {
     match control {
         Control::Pause => is_over || requested("pause") || detail.status == RunStatus::Paused,
         Control::Resume => is_over || (detail.status != RunStatus::Paused && !requested("pause")),
-        Control::Cancel | Control::Kill => is_over || requested("cancel"),
+        Control::Cancel => is_over || requested("cancel") || view.ending.is_some(),
+        Control::Kill => is_over || requested("cancel"),
         Control::Answer(answer) => is_over || view.waits.iter().all(|wait| wait.number != Some(answer.wait)),
         _ => true,
     }

@@ -126,6 +126,10 @@ export function eventText(event: Event): string {
       return `run resumed${by(event.data.by)}`;
     case "cancel_requested":
       return `${event.data.atOnce ? "kill" : "cancel"} requested${by(event.data.by)}`;
+    case "run_ending":
+      return event.data.error
+        ? `run will fail after the stages of finally: ${event.data.error.message}`
+        : `run will be ${event.data.status} after the stages of finally`;
     case "run_completed":
       return "run completed";
     case "run_failed":

@@ -136,12 +136,18 @@ export function attemptsOf(item: Item): { place: string; attempt: Attempt }[] {
   return [...item.attempts.map((attempt) => ({ place: item.place, attempt })), ...item.children.flatMap(attemptsOf)];
 }
 
-/** The deepest item that failed, of the latest failure: where a person looks first. */
+/**
+ * The deepest item that failed, of the latest failure: where a person looks first. A stage of `finally` counts only if no
+ * stage before made the run fail.
+ */
 export function failedPlace(timeline: Timeline): string | undefined {
   let items = timeline.iterations;
   let place: string | undefined;
   for (;;) {
-    const failed = items.findLast((item) => item.status === "failed");
+    const isWell = timeline.ending === undefined || timeline.ending === "completed";
+    const failed =
+      items.findLast((item) => item.status === "failed" && (isWell || !item.isLast)) ??
+      items.findLast((item) => item.status === "failed");
     if (failed === undefined) return place;
     place = failed.place;
     items = failed.children;

@@ -194,6 +194,47 @@ test("the place of a failure is the innermost one", () => {
   expect(failedPlace(Timeline.of([]))).toBeUndefined();
 });
 
+test("stages of finally are marked, and their failure is not the one that a person looks at first", () => {
+  const error = { class: "permanent" as const, message: "no" };
+  const stageFailed = (stage: string): EventBody => ({
+    type: "stage_failed",
+    data: { iteration: 1, stage, error, continues: false },
+  });
+  const events = (status: "failed" | "completed", ...before: EventBody[]) =>
+    Timeline.of(
+      log(
+        created,
+        started,
+        ...before,
+        { type: "run_ending", data: { status } },
+        stageStarted("tidy"),
+        attemptStarted("1/tidy[0]/run"),
+        failed("1/tidy[0]/run"),
+        stageFailed("tidy"),
+        { type: "run_failed", data: { error } },
+      ),
+    );
+  const code = [stageStarted("code"), attemptStarted("1/code[0]/run"), failed("1/code[0]/run"), stageFailed("code")];
+  const timeline = events("failed", ...code);
+  expect([timeline.get("1/code")?.isLast, timeline.get("1/tidy")?.isLast]).toEqual([false, true]);
+  expect(failedPlace(timeline)).toBe("1/code[0]/run");
+  expect(failedPlace(events("completed"))).toBe("1/tidy[0]/run");
+});
+
+test("a stage that is cancelled ends before those of finally begin", () => {
+  const timeline = Timeline.of(
+    log(
+      created,
+      started,
+      stageStarted("code"),
+      { type: "run_ending", data: { status: "cancelled" } },
+      stageStarted("tidy"),
+    ),
+  );
+  expect(timeline.get("1/code")?.status).toBe("cancelled");
+  expect(timeline.iterations[0]?.status).toBe("running");
+});
+
 test("the marks of an axis are round and few", () => {
   expect(ticks(12_000, 6)).toEqual([0, 2_000, 4_000, 6_000, 8_000, 10_000, 12_000]);
   expect(ticks(0, 6)).toEqual([0]);

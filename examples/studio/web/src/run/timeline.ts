@@ -54,6 +54,8 @@ export interface Item {
   total: number | undefined;
   /** The event with its output. */
   event: number | undefined;
+  /** Whether it is a stage of `finally`, which runs however the others end. */
+  isLast: boolean;
   /** Of an iteration that ended: whether the loop was done, and the stage that the next one begins with. */
   ended: { done: boolean; next: string | undefined } | undefined;
 }
@@ -66,6 +68,8 @@ export class Timeline {
   createdAt: number | undefined;
   startedAt: number | undefined;
   endedAt: number | undefined;
+  /** How the run ends after its stages of `finally`, once these can begin. */
+  ending: RunStatus | undefined;
   /** The number of the last event. */
   seq = 0;
   /** The time of the last event. */
@@ -94,10 +98,10 @@ export class Timeline {
         this.startedAt = at;
         break;
       case "stage_started":
-        this.#begin(stagePlace(event.data), at, "running");
+        this.#begin(stagePlace(event.data), at, "running").isLast = this.ending !== undefined;
         break;
       case "stage_skipped":
-        this.#end(this.#begin(stagePlace(event.data), at, "skipped"), at, "skipped");
+        this.#end(this.#begin(stagePlace(event.data), at, "skipped"), at, "skipped").isLast = this.ending !== undefined;
         break;
       case "lane_started": {
         const lane = this.#begin(lanePlace(event.data), at, "running");
@@ -246,6 +250,10 @@ export class Timeline {
       case "run_resumed":
         close(this.pauses, at);
         break;
+      case "run_ending":
+        this.ending = event.data.status;
+        this.#stop(at);
+        break;
       case "run_completed":
         this.#over(at, "completed");
         break;
@@ -320,11 +328,16 @@ export class Timeline {
   /** The run has ended: nothing of it is under way. */
   #over(at: number, status: RunStatus & StageStatus): void {
     this.endedAt = at;
+    this.#stop(at);
+    for (const iteration of this.iterations) if (iteration.to === undefined) this.#end(iteration, at, status);
+  }
+
+  /** No stage is under way any more. */
+  #stop(at: number): void {
     close(this.pauses, at);
     for (const item of this.#items.values()) {
-      if (item.to !== undefined) continue;
-      const outcome = item.kind === "iteration" ? status : "cancelled";
-      this.#end(item, at, item.from === undefined ? "skipped" : outcome);
+      if (item.to !== undefined || item.kind === "iteration") continue;
+      this.#end(item, at, item.from === undefined ? "skipped" : "cancelled");
     }
   }
 
@@ -346,6 +359,7 @@ export class Timeline {
       children: [],
       total: undefined,
       event: undefined,
+      isLast: false,
       ended: undefined,
     };
     this.#items.set(place, item);

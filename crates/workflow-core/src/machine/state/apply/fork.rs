@@ -22,6 +22,11 @@ impl State {
             result.error = None;
             result.output = OutputOf::Edited(output.clone());
             // The stage no longer counts as failed, so the run continues after it.
+            if let Some(ending) = &mut self.ending
+                && ending.failed.take_if(|failed| *failed == *stage).is_some()
+            {
+                (ending.how.status, ending.how.error) = (RunStatus::Completed, None);
+            }
             if let Position::After(ended, error) = &mut self.position
                 && ended == stage
             {
@@ -41,6 +46,9 @@ impl State {
         if let Position::In(current) = &mut self.position {
             current.spent = Spent::default();
             current.lanes.iter_mut().for_each(LaneState::begin_spending);
+        }
+        if let Some(ending) = &mut self.ending {
+            (ending.before_ms, ending.waits_ms) = (0, 0);
         }
         self.status = RunStatus::Pending;
         (self.created_at, self.started_at) = (at, None);

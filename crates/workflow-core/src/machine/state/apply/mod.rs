@@ -8,6 +8,7 @@ mod fork;
 mod stage;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use indexmap::IndexMap;
 
@@ -78,6 +79,8 @@ impl State {
             waits_since: None,
             pausing: false,
             cancelling: false,
+            ending: None,
+            killed: false,
             stopped_by: None,
             controls: 0,
             created_at: event.at,
@@ -238,6 +241,11 @@ impl State {
                 ran_until,
                 output,
             } => {
+                if let (Some(at), Some(ending)) = (retry_at, &mut self.ending) {
+                    let wait = Duration::try_from(at.duration_since(event.at)).unwrap_or_default();
+                    let wait = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+                    ending.waits_ms = ending.waits_ms.saturating_add(wait);
+                }
                 let ended = ran_until.as_deref().copied().unwrap_or(event.at);
                 if self.current(path)?.lane_of(path)?.node_mut(path)?.status == StageStatus::Running {
                     let in_session = session::session(self, path).is_some();
@@ -324,7 +332,14 @@ impl State {
                     // A person did not agree, and nothing of it began.
                     self.begin_stage(*iteration, stage, 0, event.at);
                 }
-                let ends = (!continues).then(|| error.clone());
+                let mut ends = (!continues).then(|| error.clone());
+                if let Some(ending) = &mut self.ending {
+                    // Of several failures the first ends the run.
+                    if let Some(error) = ends.take().filter(|_| ending.how.status == RunStatus::Completed) {
+                        (ending.how.status, ending.how.error) = (RunStatus::Failed, Some(error));
+                        ending.failed = Some(stage.clone());
+                    }
+                }
                 self.end_stage(stage, StageStatus::Failed, *output_of, Some(error), ends, event.at)?;
                 if !self.failed_stages.contains(stage) {
                     self.failed_stages.push(stage.clone());
@@ -379,24 +394,27 @@ impl State {
                 self.waiting = None;
                 self.status = RunStatus::Running;
             }
-            EventBody::CancelRequested { control, by, .. } => {
+            EventBody::CancelRequested { control, by, at_once } => {
                 self.controls = *control;
                 self.stopped_by.clone_from(by);
                 self.cancelling = true;
+                self.killed |= at_once;
                 self.go_on();
             }
+            EventBody::RunEnding(ending) => self.begin_ending(ending, event.at)?,
             EventBody::RunCompleted { output, reason, .. } => {
                 self.end(RunStatus::Completed, None, event.at)?;
                 self.output.clone_from(output);
                 self.reason.clone_from(reason);
             }
-            EventBody::RunFailed { error } => self.end(RunStatus::Failed, Some(error), event.at)?,
-            EventBody::RunCancelled => {
-                if let Position::In(current) = &self.position {
-                    let stage = current.stage.clone();
-                    self.end_stage(&stage, StageStatus::Cancelled, None, None, None, event.at)?;
+            EventBody::RunFailed { error } => {
+                if self.ending.is_some() && self.cancelling {
+                    self.cancel_stage(event.at)?;
                 }
-                self.asks.clear();
+                self.end(RunStatus::Failed, Some(error), event.at)?;
+            }
+            EventBody::RunCancelled => {
+                self.cancel_stage(event.at)?;
                 self.end(RunStatus::Cancelled, None, event.at)?;
             }
         }

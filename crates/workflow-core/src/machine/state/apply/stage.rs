@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::event::RunEnding;
 use crate::failure::Failure;
 use crate::ids::StageId;
-use crate::machine::state::State;
 use crate::machine::state::lane::LaneState;
 use crate::machine::state::stage::{Current, OutputOf, Position, StageResult};
+use crate::machine::state::{Ending, State};
 use crate::status::{RunStatus, StageStatus};
 use crate::usage::Spent;
 
@@ -94,6 +95,45 @@ impl State {
             spent: current.spent,
         };
         self.results.insert(current.stage, result);
+        Ok(())
+    }
+
+    /// Ends the stage that is under way, whose calls were stopped, and forgets what people are asked.
+    pub(super) fn cancel_stage(&mut self, at: Timestamp) -> Result<(), &'static str> {
+        if let Position::In(current) = &self.position {
+            let stage = current.stage.clone();
+            self.end_stage(&stage, StageStatus::Cancelled, None, None, None, at)?;
+        }
+        self.asks.clear();
+        Ok(())
+    }
+
+    /// The run ends when the stages of `finally` have ended.
+    pub(super) fn begin_ending(&mut self, how: &RunEnding, at: Timestamp) -> Result<(), &'static str> {
+        if self.ending.is_some() {
+            return Err("the run ends already");
+        }
+        if how.status == RunStatus::Cancelled {
+            self.cancel_stage(at)?;
+        }
+        match &mut self.position {
+            Position::In(_) => return Err("a stage is under way"),
+            Position::After(_, error) => *error = None,
+            // It is not asked about any more.
+            Position::Asked { .. } => self.position = Position::Start,
+            Position::Start | Position::Between { .. } => {}
+        }
+        self.ending = Some(Box::new(Ending {
+            how: how.clone(),
+            failed: None,
+            before_ms: self.spent.time_ms,
+            waits_ms: 0,
+            results: self.results.len(),
+        }));
+        // A cancellation also ends a pause.
+        self.pausing &= how.status != RunStatus::Cancelled;
+        (self.cancelling, self.waiting) = (false, None);
+        self.status = RunStatus::Running;
         Ok(())
     }
 

@@ -56,6 +56,7 @@ export function RunHeader(props: Props) {
         {run.requested && !isOver(run.status) ? (
           <span className="muted requested">{run.requested} requested</span>
         ) : null}
+        {run.ending ? <span className="muted requested">{run.ending.status} after finally</span> : null}
         {isUnclaimed ? <span className="muted">no process drives it</span> : null}
         {behind ? (
           <span className="muted" title="Of the runs with the same key, one works at a time">
@@ -133,7 +134,8 @@ function Controls({ detail: { run }, feed, plan, show, onShow, isUnclaimed }: Pr
   const control = useControl(run.runId);
   const offline = useReadOnly();
   const undeletable = useUndeletable(run);
-  const isCancelling = run.requested === "cancel";
+  // Its last stages run whatever the outcome is: a cancellation does not stop them.
+  const mustKill = run.requested === "cancel" || Boolean(run.ending);
   const active = feed.timeline.iterations
     .flatMap(attemptsOf)
     .filter(({ attempt }) => attempt.outcome === "running").length;
@@ -157,7 +159,11 @@ function Controls({ detail: { run }, feed, plan, show, onShow, isUnclaimed }: Pr
       run: () => control.mutate("pause"),
       blocked: offline ?? busy ?? (run.status === "running" && !isUnclaimed ? undefined : "No process runs it"),
     },
-    { name: "Cancel this run", run: () => onShow("cancel"), blocked: offline ?? over },
+    {
+      name: "Cancel this run",
+      run: () => onShow("cancel"),
+      blocked: offline ?? over ?? (run.ending ? "Only its stages of finally are left" : undefined),
+    },
     { name: "Delete this run", run: () => onShow("delete"), blocked: undeletable },
   ]);
   return (
@@ -197,7 +203,7 @@ function Controls({ detail: { run }, feed, plan, show, onShow, isUnclaimed }: Pr
               {run.requested === "pause" ? "Pause requested" : "Pause"}
             </Button>
           ) : null}
-          {isCancelling ? (
+          {mustKill ? (
             <Button kind="danger" icon="failed" blocked={offline ?? busy} onClick={() => control.mutate("kill")}>
               Kill now
             </Button>

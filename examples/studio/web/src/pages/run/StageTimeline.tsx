@@ -167,7 +167,10 @@ export function StageTimeline({ feed, plan, at, attempt, onSelect }: Props) {
                   <Icon name="pending" />
                 </span>
                 <span>{stage.id}</span>
-                <span className="small">Pending{stage.asks ? ", asks first" : ""}</span>
+                <span className="small">
+                  Pending{stage.asks ? ", asks first" : ""}
+                  {stage.finally ? ", runs in any case" : ""}
+                </span>
               </span>
             </li>
           ))}
@@ -321,6 +324,7 @@ function BarView({ bar, start, length, isChosen, onChoose }: BarProps) {
 /** What a row says beside its name. */
 function detail(item: Item, work: Item): string {
   const parts: string[] = [];
+  if (item.isLast) parts.push("runs in any case");
   if (item.ended) {
     parts.push(item.ended.done ? "done" : item.ended.next ? `next from ${item.ended.next}` : "not done");
   }
