@@ -31,7 +31,7 @@ pub struct PlannedStage {
     /// Whether a person is asked before it starts.
     pub asks: bool,
     /// Whether it is a stage of `finally`, which runs however the others end.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub finally: bool,
     /// The condition on which it runs.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -222,7 +222,7 @@ pub struct ReportStage {
     /// How it ended, or that it has not.
     pub status: StageStatus,
     /// Whether it is a stage of `finally`, which runs however the others end.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub finally: bool,
     /// Whether the run that this one was forked from made the pass. A pass that was under way then counts from the fork on.
     pub inherited: bool,
