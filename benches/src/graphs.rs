@@ -178,8 +178,8 @@ impl Shape {
 
 fn node(number: usize, inputs: impl Iterator<Item = usize>) -> Result<GraphNode> {
     let inputs = inputs.map(|n| Value::from(format!("node-{n}"))).collect();
-    let node = Node::Run(Box::new(RunNode { inputs, ..RunNode::default() }));
-    Ok(GraphNode::new(format!("node-{number}").parse()?, node))
+    let id = format!("node-{number}").parse()?;
+    Ok(GraphNode::new(id, Node::Run(Box::new(RunNode { inputs, ..RunNode::default() }))))
 }
 
 /// A workflow with one stage that has that graph.
