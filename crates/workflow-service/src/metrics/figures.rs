@@ -214,8 +214,12 @@ impl Figures {
     /// The store refused a request, or could not carry it out.
     pub(super) fn refused(&self, operation: &'static str, error: &StoreError) {
         let reason = match error {
-            // What a caller asks for and is not there is no trouble of the store.
-            StoreError::NotFound(_) | StoreError::Exists(_) | StoreError::Held { .. } => return,
+            // What a caller asks for and is not there, or what another run has, is no trouble of the store.
+            StoreError::NotFound(_)
+            | StoreError::Exists(_)
+            | StoreError::Held { .. }
+            | StoreError::Queued { .. }
+            | StoreError::Busy { .. } => return,
             StoreError::Fenced(_) => "fenced",
             StoreError::Expired => "expired",
             StoreError::Io { .. } | StoreError::Closed(_) => "unavailable",
@@ -251,4 +255,29 @@ fn one<M: Clone + prometheus_client::registry::Metric>(
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Nothing that can panic runs under these locks.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_the_store_could_not_do_is_an_error_of_it() {
+        let figures = Figures::default();
+        let [run, behind] = ["r1", "r2"].map(|run| run.parse::<RunId>().expect("an id"));
+        let no_trouble = [
+            StoreError::NotFound("run `r1`".to_owned()),
+            StoreError::Exists(run.clone()),
+            StoreError::Held { run: run.clone(), holder: "process 1".to_owned() },
+            StoreError::Queued { run: run.clone(), behind: behind.clone() },
+            StoreError::Busy { key: "deploy".to_owned(), holder: behind },
+        ];
+        for error in &no_trouble {
+            figures.refused("create", error);
+        }
+        assert!(!figures.text(&[], &[]).contains("workflow_store_errors_total{"));
+        figures.refused("append", &StoreError::Fenced(run));
+        let told = r#"workflow_store_errors_total{operation="append",reason="fenced"} 1"#;
+        assert!(figures.text(&[], &[]).contains(told));
+    }
 }
