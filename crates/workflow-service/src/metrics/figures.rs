@@ -214,7 +214,7 @@ impl Figures {
     /// The store refused a request, or could not carry it out.
     pub(super) fn refused(&self, operation: &'static str, error: &StoreError) {
         let reason = match error {
-            // What a caller asks for and is not there, or what another run has, is no trouble of the store.
+            // What a caller asks for and is not there, or what another run has, is not a failure of the store.
             StoreError::NotFound(_)
             | StoreError::Exists(_)
             | StoreError::Held { .. }
@@ -265,14 +265,14 @@ mod tests {
     fn only_what_the_store_could_not_do_is_an_error_of_it() {
         let figures = Figures::default();
         let [run, behind] = ["r1", "r2"].map(|run| run.parse::<RunId>().expect("an id"));
-        let no_trouble = [
+        let refusals = [
             StoreError::NotFound("run `r1`".to_owned()),
             StoreError::Exists(run.clone()),
             StoreError::Held { run: run.clone(), holder: "process 1".to_owned() },
             StoreError::Queued { run: run.clone(), behind: behind.clone() },
             StoreError::Busy { key: "deploy".to_owned(), holder: behind },
         ];
-        for error in &no_trouble {
+        for error in &refusals {
             figures.refused("create", error);
         }
         assert!(!figures.text(&[], &[]).contains("workflow_store_errors_total{"));
