@@ -106,7 +106,7 @@ workflow: { name: Quota, stages: [ask] }
 ask: { provider: demo, with: { attempts: [{ fail: rate_limited, again_in: 1h, message: over the quota }] } }
 `;
 
-/** A stage that waits for a signal, and one that tells what it says. One run works at a time. */
+/** The first stage waits for a signal, and the second one prints its data. Runs share a key: one is in progress at a time. */
 export const DEPLOY = {
   deploy: `
 workflow: { name: Deploy, stages: [go, tell], concurrency: { key: deploy } }
