@@ -115,23 +115,24 @@ pub(crate) struct GraphPlan {
     pub has_any: bool,
 }
 
+/// All nodes are in one list, as stages are.
 #[derive(Debug)]
 pub(crate) struct NodePlan {
     pub id: NodeId,
     pub out: Option<NodeId>,
     pub kind: NodeKind,
-    pub when: Option<Condition>,
-    pub set: Vec<(String, ValueTemplate)>,
+    pub when: Option<Box<Condition>>,
+    pub set: Box<[(String, ValueTemplate)]>,
     /// The nodes that it needs.
-    pub needs: Vec<usize>,
+    pub needs: Box<[usize]>,
     /// The branches that name it as an arm.
-    pub arm_of: Vec<usize>,
+    pub arm_of: Box<[usize]>,
     /// The other nodes that it waits for, whose outputs it does not need.
-    pub after: Vec<usize>,
+    pub after: Box<[usize]>,
     /// When it starts.
     pub join: Join,
     /// The nodes that wait for it.
-    pub leads_to: Vec<usize>,
+    pub leads_to: Box<[usize]>,
     /// `on_failure`, `retries` and `retry_backoff` of the node; `None` where the stage decides.
     pub failure: Option<Box<FailurePlan>>,
 }
@@ -221,7 +222,7 @@ pub(crate) struct CallPlan {
     pub inputs: Vec<InputPlan>,
     /// Whether the output of the lane before follows the prompt.
     pub follows: bool,
-    pub with: Option<ValueTemplate>,
+    pub with: Option<Box<ValueTemplate>>,
     pub env: Vec<(String, ValueTemplate)>,
     pub cwd: Option<Template>,
     pub skills: Vec<String>,
@@ -230,7 +231,7 @@ pub(crate) struct CallPlan {
     /// Whether it continues the agent session of the last call.
     pub continues: bool,
     /// What the node may use.
-    pub budget: Option<Budget>,
+    pub budget: Option<Box<Budget>>,
     /// Whether a person is asked for the outcome of a call that was interrupted.
     pub asks_after_interrupt: bool,
     pub timeout: Option<Duration>,
@@ -429,7 +430,7 @@ impl CallPlan {
             InputPlan::Value(value) => Some(value),
             InputPlan::All(_) | InputPlan::Of(_) => None,
         });
-        let values = values.chain(&self.with).chain(self.env.iter().map(|(_, value)| value));
+        let values = values.chain(self.with.as_deref()).chain(self.env.iter().map(|(_, value)| value));
         let texts = texts.into_iter().flatten();
         let texts = texts.chain(self.template.iter().flat_map(|template| &template.needed));
         texts.flat_map(Template::names).chain(values.flat_map(ValueTemplate::names))

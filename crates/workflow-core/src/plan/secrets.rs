@@ -56,7 +56,7 @@ fn of_call(call: &CallPlan) -> impl Iterator<Item = &Name> {
         InputPlan::Value(value) => Some(value),
         InputPlan::All(_) | InputPlan::Of(_) => None,
     });
-    let values = inputs.chain(&call.with).chain(call.env.iter().map(|(_, value)| value));
+    let values = inputs.chain(call.with.as_deref()).chain(call.env.iter().map(|(_, value)| value));
     let texts = [&call.prompt, &call.cwd].into_iter().flatten();
     texts.flat_map(Template::names).chain(values.flat_map(ValueTemplate::names))
 }

@@ -73,7 +73,7 @@ impl<'a> Step<'a> {
         let Some(node) = graph.nodes.get(place) else { return Ok(()) };
         let Some(path) = self.path(lane, &node.id) else { return Ok(()) };
         let is_new = self.node(&path).is_none();
-        if is_new && (self.is_skipped(graph, lane, node) || !self.holds(node.when.as_ref(), &path, node)) {
+        if is_new && (self.is_skipped(graph, lane, node) || !self.holds(node.when.as_deref(), &path, node)) {
             return self.skip(graph, &path);
         }
         if let Some(work) = self.work(lane) {

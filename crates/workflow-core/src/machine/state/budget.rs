@@ -123,7 +123,7 @@ pub(in crate::machine) fn of_node<'a>(
     call: &CallPlan,
     node: Option<&NodeState>,
 ) -> Option<Scope<'a>> {
-    let budget = call.budget?;
+    let budget = **call.budget.as_ref()?;
     Some(Scope { whose: Whose::Node(path), budget, spent: node.map(NodeState::spent).unwrap_or_default() })
 }
 

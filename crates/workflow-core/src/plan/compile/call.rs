@@ -88,7 +88,7 @@ impl Compiler<'_> {
             skills: if run.skills.is_empty() { stage.skills.clone() } else { run.skills.clone() },
             approval: self.text(format_args!("{path}.approval"), run.approval.as_deref())?,
             continues: run.session.or(stage.session) == Some(SessionMode::Continue),
-            budget: run.budget,
+            budget: run.budget.map(Box::new),
             asks_after_interrupt: run.on_interrupt.or(stage.on_interrupt) == Some(OnInterrupt::Ask),
             timeout: run.timeout.or(stage.timeout).map(|period| period.0),
             idle_timeout: run.idle_timeout.or(stage.idle_timeout).map(|period| period.0),

@@ -20,38 +20,40 @@ const ITEMS: u32 = 16;
 impl Compiler<'_> {
     pub(super) fn graph(&mut self, path: &str, profile: &Profile, stage: &Stage) -> Option<GraphPlan> {
         let names = definition::NodeNames::of(&profile.graph);
-        let needs: Vec<_> = profile.graph.iter().map(|node| definition::needs(node, &names)).collect();
-        let arm_of = definition::arms(&profile.graph, &names);
+        let arms = definition::arms(&profile.graph, &names);
         self.names = names.iter().map(|(name, place)| (name.clone(), place)).collect();
         let mut nodes = Vec::with_capacity(profile.graph.len());
-        for (place, node) in profile.graph.iter().enumerate() {
+        let mut leads_to = vec![Vec::new(); profile.graph.len()];
+        for (place, (node, arm_of)) in profile.graph.iter().zip(arms).enumerate() {
             let path = format!("{path}.{}", node.id);
+            let needs = definition::needs(node, &names);
             let after = if node.after.is_empty() {
                 Vec::new()
             } else {
-                let known: Vec<_> = needs[place].iter().chain(&arm_of[place]).copied().collect();
+                let known: Vec<_> = needs.iter().chain(&arm_of).copied().collect();
                 definition::after(node, &names, &known)
             };
-            let is_first = needs[place].is_empty() && arm_of[place].is_empty() && after.is_empty();
+            let is_first = needs.is_empty() && arm_of.is_empty() && after.is_empty();
+            for before in needs.iter().chain(&arm_of).chain(&after) {
+                leads_to[*before].push(place);
+            }
             nodes.push(NodePlan {
                 id: node.id.clone(),
                 out: node.out.clone(),
                 kind: self.kind(&path, &node.node, stage, is_first)?,
-                when: self.condition(format_args!("{path}.when"), when(&node.node))?,
-                set: self.values(format_args!("{path}.set"), &node.set)?,
-                needs: needs[place].clone(),
-                arm_of: arm_of[place].clone(),
-                after,
+                when: self.condition(format_args!("{path}.when"), when(&node.node))?.map(Box::new),
+                set: self.values(format_args!("{path}.set"), &node.set)?.into(),
+                needs: needs.into(),
+                arm_of: arm_of.into(),
+                after: after.into(),
                 // A node that waits for none has none to choose from.
                 join: if is_first { Join::All } else { node.join.unwrap_or_default() },
-                leads_to: Vec::new(),
+                leads_to: Box::default(),
                 failure: failure(node),
             });
         }
-        for place in 0..nodes.len() {
-            for before in nodes[place].waits_for().collect::<Vec<_>>() {
-                nodes[before].leads_to.push(place);
-            }
+        for (node, places) in nodes.iter_mut().zip(leads_to) {
+            node.leads_to = places.into();
         }
         self.attach(path, &mut nodes, profile, stage)?;
         let names = std::mem::take(&mut self.names);

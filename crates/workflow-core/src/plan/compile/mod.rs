@@ -234,9 +234,9 @@ impl Compiler<'_> {
         &mut self,
         path: Arguments<'_>,
         with: Option<&Map<String, Value>>,
-    ) -> Option<Option<ValueTemplate>> {
+    ) -> Option<Option<Box<ValueTemplate>>> {
         let Some(map) = with else { return Some(None) };
-        self.keep(path, ValueTemplate::parse(&Value::Object(map.clone()))).map(Some)
+        self.keep(path, ValueTemplate::parse(&Value::Object(map.clone()))).map(|with| Some(Box::new(with)))
     }
 
     pub(super) fn values(
