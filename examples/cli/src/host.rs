@@ -232,14 +232,17 @@ fn builder(
     let model = ModelProvider::builder().network(network.clone());
     let model = prices.into_iter().fold(model, |model, (name, price)| model.price(name, price));
     let root = &home.root;
-    let claude_code = ClaudeCodeProvider::builder().work_root(root).deny_write(home.own_files());
+    let denied = home.own_files();
+    let claude_code = ClaudeCodeProvider::builder().work_root(root).deny_write(&denied).build();
+    let gemini = GeminiProvider::builder().work_root(root).deny_write(&denied).build();
+    let grok = GrokProvider::builder().work_root(root).deny_write(&denied).build();
     Engine::builder()
         .provider(COMMAND, worktrees.wrap(CommandProvider::builder().work_root(root).build()))
-        .provider("claude-code", worktrees.wrap(claude_code.build()))
+        .provider("claude-code", worktrees.wrap(claude_code))
         .provider("acp", worktrees.wrap(AcpProvider::builder().work_root(root).build()))
         .provider("codex", worktrees.wrap(CodexProvider::builder().work_root(root).build()))
-        .provider("gemini", worktrees.wrap(GeminiProvider::builder().work_root(root).build()))
-        .provider("grok", worktrees.wrap(GrokProvider::builder().work_root(root).build()))
+        .provider("gemini", worktrees.wrap(gemini))
+        .provider("grok", worktrees.wrap(grok))
         .provider("http", HttpProvider::builder().network(network.clone()).build())
         .provider("model", model.build())
         .provider(DEMO, DemoProvider::new())

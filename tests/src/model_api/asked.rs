@@ -18,7 +18,7 @@ pub(super) struct Asked {
     /// Whether a tool has answered since the last message of the user. Older results do not count, otherwise
     /// a continued session would never call a tool again.
     pub answered: bool,
-    /// How many tools have answered since then, if the API's reader counts them.
+    /// How many tools have answered since then.
     pub results: usize,
     /// The schema of the answer, if the API has a field for it.
     pub schema: Option<Value>,

@@ -21,7 +21,10 @@ pub(super) fn read(body: &Value) -> Asked {
     }
     for message in list(body, "messages") {
         match text(message, "role") {
-            "tool" => asked.answered = true,
+            "tool" => {
+                asked.answered = true;
+                asked.results += 1;
+            }
             "user" => {
                 asked.said(text(message, "content"));
                 asked.said_in(list(message, "content"));

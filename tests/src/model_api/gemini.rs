@@ -26,6 +26,7 @@ pub(super) fn read(path: &str, body: &Value) -> Asked {
         let parts = list(content, "parts");
         if parts.iter().any(|part| part.get("functionResponse").is_some()) {
             asked.answered = true;
+            asked.results += 1;
             continue;
         }
         asked.said_in(parts);

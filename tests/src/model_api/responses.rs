@@ -23,6 +23,7 @@ pub(super) fn read(body: &Value) -> Asked {
             offer(list(item, "tools"), &mut asked.tools);
         } else if kind.ends_with("_output") {
             asked.answered = true;
+            asked.results += 1;
         } else if text(item, "role") == "user" {
             asked.said(text(item, "content"));
             asked.said_in(list(item, "content"));

@@ -20,7 +20,7 @@ pub enum Scenario {
     /// `loop`: a call of the shell, again and again.
     Loop,
     /// `edits`: calls of the tools that read, overwrite and edit the file that the prompt names (``the file
-    /// `PATH` ``), one after the other, if they have the names of Claude Code's tools.
+    /// `PATH` ``), one after the other.
     Edits,
     /// `json`: a value that matches the requested schema.
     Json,

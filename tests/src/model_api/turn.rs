@@ -1,6 +1,6 @@
 //! The content of one answer of the model.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::asked::{Asked, Tools};
 use super::instance::instance;
@@ -27,6 +27,10 @@ const SHELLS: &[&str] = &[
     "terminal",
     "execute",
 ];
+
+/// The names of the tools that read, overwrite and edit a file.
+const FILES: [&[&str]; 3] =
+    [&["Read", "read_file"], &["Write", "write_file", "write"], &["Edit", "replace", "search_replace"]];
 
 /// Claude Code's tool for an answer that must match a schema.
 const STRUCTURED: &str = "StructuredOutput";
@@ -132,39 +136,55 @@ pub const AFTER: &str = "edited, written";
 fn file_call(asked: &Asked) -> Option<(String, Value)> {
     let (_, path) = asked.prompt.split_once("the file `")?;
     let (path, _) = path.split_once('`')?;
-    let calls = [
-        ("Read", json!({ "file_path": path })),
-        ("Write", json!({ "file_path": path, "content": "as it was, written" })),
-        ("Edit", json!({ "file_path": path, "old_string": BEFORE, "new_string": "edited" })),
+    let inputs = [
+        json!({}),
+        json!({ "content": "as it was, written" }),
+        json!({ "old_string": BEFORE, "new_string": "edited" }),
     ];
-    let (tool, input) = calls.into_iter().nth(asked.results)?;
-    asked.tools.contains_key(tool).then(|| (tool.to_owned(), input))
+    let offered = FILES.iter().zip(inputs).filter_map(|(names, input)| {
+        Some((*names.iter().find(|name| asked.tools.contains_key(**name))?, input))
+    });
+    let (tool, mut input) = offered.into_iter().nth(asked.results)?;
+    let schema = &asked.tools[tool];
+    let key = ["file_path", "target_file", "path"].into_iter().find(|key| has_property(schema, key));
+    input[key.unwrap_or("file_path")] = path.into();
+    fill(schema, &mut input);
+    Some((tool.to_owned(), input))
 }
 
 /// A call of the offered shell tool, with the inputs that its schema requires besides the command.
 fn shell_call(tools: &Tools, command: &str) -> Option<(String, Value)> {
     let name = *SHELLS.iter().find(|name| tools.contains_key(**name))?;
     let schema = &tools[name];
-    let empty = Map::new();
-    let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&empty);
-    let kind = |name: &str| properties.get(name).and_then(|of| of.get("type")).and_then(Value::as_str);
-    if name == "shell" && kind("command") == Some("array") {
+    if name == "shell" && kind(schema, "command") == Some("array") {
         return Some((name.to_owned(), json!({ "command": ["bash", "-lc", command] })));
     }
-    let key = ["command", "cmd", "script"].into_iter().find(|key| properties.contains_key(*key));
-    let key = key.unwrap_or("command");
-    let mut arguments = Map::new();
-    arguments.insert(key.to_owned(), command.into());
-    for required in schema.get("required").and_then(Value::as_array).into_iter().flatten() {
-        let Some(required) = required.as_str().filter(|name| *name != key) else { continue };
-        let value = match kind(required) {
+    let key = ["command", "cmd", "script"].into_iter().find(|key| has_property(schema, key));
+    let mut arguments = json!({ key.unwrap_or("command"): command });
+    fill(schema, &mut arguments);
+    Some((name.to_owned(), arguments))
+}
+
+fn has_property(schema: &Value, name: &str) -> bool {
+    schema["properties"].get(name).is_some()
+}
+
+fn kind<'a>(schema: &'a Value, name: &str) -> Option<&'a str> {
+    schema["properties"][name]["type"].as_str()
+}
+
+/// Adds the inputs that a tool requires and that are not given.
+fn fill(schema: &Value, arguments: &mut Value) {
+    for required in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        if arguments.get(required).is_some() {
+            continue;
+        }
+        arguments[required] = match kind(schema, required) {
             Some("boolean") => json!(false),
             Some("integer" | "number") => json!(1),
             Some("array") => json!([]),
             Some("object") => json!({}),
-            _ => json!("run a fake command"),
+            _ => json!("as a test"),
         };
-        arguments.insert(required.to_owned(), value);
     }
-    Some((name.to_owned(), arguments.into()))
 }

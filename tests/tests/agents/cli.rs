@@ -56,6 +56,8 @@ impl Cli {
                 ("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", yes()),
                 ("DISABLE_TELEMETRY", yes()),
                 ("DISABLE_ERROR_REPORTING", yes()),
+                // Otherwise it refuses `bypassPermissions` for root.
+                ("IS_SANDBOX", yes()),
             ],
             Self::Codex => vec![("CODEX_API_KEY", KEY.to_owned()), ("CODEX_HOME", own(".codex"))],
             Self::Gemini => {

@@ -74,12 +74,21 @@ impl Rig {
 
     /// The same with another program in place of the command line.
     pub(crate) fn provider_of(&self, cli: Cli, scenario: Scenario, program: &Path) -> Shared {
+        self.built(cli, scenario, program, &[])
+    }
+
+    /// The provider of a command line whose tools must not change these files.
+    pub(crate) fn provider_denying(&self, cli: Cli, scenario: Scenario, denied: &[PathBuf]) -> Shared {
+        self.built(cli, scenario, &cli.program(), denied)
+    }
+
+    fn built(&self, cli: Cli, scenario: Scenario, program: &Path, denied: &[PathBuf]) -> Shared {
         let environment = self.environment(&[(cli, scenario)]);
         let patience = Duration::from_secs(if scenario == Scenario::Stall { 12 } else { 120 });
         macro_rules! build {
             ($provider:ident) => {{
                 let mut builder = $provider::builder().program(program).work_root(self.work());
-                builder = builder.allow_env::<String>([]).patience(patience);
+                builder = builder.allow_env::<String>([]).patience(patience).deny_write(denied);
                 for (name, value) in environment {
                     builder = builder.env(name, value);
                 }

@@ -94,14 +94,14 @@ impl<C: Cli> AgentBuilder<C> {
         self
     }
 
-    /// Names files and folders that the agent's own tools must not change. `claude-code` receives `Edit` deny
-    /// rules for them, which hold in every permission mode; the other providers ignore them. Commands that
-    /// the agent executes are not restricted: this prevents accidental changes and changes that some text
-    /// asked for, and is not a security boundary.
+    /// Names files and folders that the agent's own tools must not change, in any permission mode; a `*` in the last part of a
+    /// path stands for any text. `claude-code` and `grok` receive deny rules for them, `gemini` a policy file; `codex` has no
+    /// such rules and ignores them. Commands that the agent executes are not restricted: this prevents accidental changes and
+    /// changes that some text asked for, and is not a security boundary.
     pub fn deny_write<P: AsRef<Path>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
         // It only fails for an empty path.
-        let absolute = |path: P| std::path::absolute(path.as_ref()).ok();
-        self.settings.denied = paths.into_iter().filter_map(absolute).collect();
+        let absolute = paths.into_iter().filter_map(|path| std::path::absolute(path.as_ref()).ok());
+        self.settings.denied = absolute.flat_map(|path| [real(&path), Some(path)]).flatten().collect();
         self
     }
 
@@ -112,6 +112,14 @@ impl<C: Cli> AgentBuilder<C> {
         *root = std::path::absolute(&*root).unwrap_or_else(|_| root.clone());
         AgentProvider { settings: Arc::new(self.settings), cli: PhantomData }
     }
+}
+
+/// The path without symbolic links, if there are some in it.
+fn real(path: &Path) -> Option<PathBuf> {
+    let existing = path.ancestors().find_map(|parent| Some((parent, parent.canonicalize().ok()?)));
+    let (parent, real) = existing.filter(|(parent, real)| parent != real)?;
+    // An empty rest would leave a slash at the end.
+    Some(real.join(path.strip_prefix(parent).ok()?).components().collect())
 }
 
 /// Proxies and certificates.

@@ -12,7 +12,7 @@ use workflow_core::provider::{CallId, CallRequest, Workspace};
 use workflow_core::usage::Usage;
 
 use super::claude_code::ClaudeCode;
-use super::cli::{Call, Cli, End, Outcome, Said, Trouble};
+use super::cli::{Call, Cli, End, Invocation, Outcome, Said, Trouble};
 use super::codex::Codex;
 use super::gemini::Gemini;
 use super::grok::Grok;
@@ -313,16 +313,59 @@ fn an_agent_can_do_what_it_is_said_to_be_able_to_do() {
     assert_eq!(shown::<Grok>("grok-"), AgentProvider::<Grok>::capabilities());
 }
 
+/// The command line of a call in `/work` whose tools must not change two files of a home there.
+fn denying<C: Cli>(options: serde_json::Value) -> Invocation {
+    let (request, scratch) = (request(None), PathBuf::from("/nowhere"));
+    let denied = [PathBuf::from("/work/.orch/runs.db*"), PathBuf::from("/work/.orch/workflows")];
+    let directory = PathBuf::from("/work");
+    let call = Call {
+        request: &request,
+        new_session: "c",
+        scratch: &scratch,
+        directory: &directory,
+        denied: &denied,
+    };
+    C::arguments(&serde_json::from_value(options).unwrap(), &call).unwrap()
+}
+
+#[test]
+fn grok_is_told_what_its_tools_must_not_change() {
+    let arguments = denying::<Grok>(serde_json::json!({})).arguments;
+    let denied = arguments.iter().zip(&arguments[1..]).filter(|(option, _)| *option == "--deny");
+    let denied: Vec<_> = denied.map(|(_, rule)| rule.as_str()).collect();
+    assert_eq!(
+        denied,
+        [
+            "Edit(/work/.orch/runs.db*)",
+            "Edit(/work/.orch/runs.db*/**)",
+            "Write(/work/.orch/runs.db*)",
+            "Write(/work/.orch/runs.db*/**)",
+            "Edit(/work/.orch/workflows)",
+            "Edit(/work/.orch/workflows/**)",
+            "Write(/work/.orch/workflows)",
+            "Write(/work/.orch/workflows/**)",
+        ]
+    );
+}
+
+#[test]
+fn gemini_is_told_what_its_tools_must_not_change() {
+    let invocation = denying::<Gemini>(serde_json::json!({}));
+    let place = invocation.arguments.iter().position(|argument| argument == "--admin-policy").unwrap();
+    assert_eq!(invocation.arguments[place + 1], "/nowhere/policy.toml");
+    let [("policy.toml", policy)] = invocation.files.as_slice() else { panic!("{:?}", invocation.files) };
+    assert_eq!(policy.matches("[[rule]]").count(), 6, "{policy}");
+    let first = r#"argsPattern = "\\x00\"file_path\":\"/work/\\x2eorch/runs\\x2edb[^/\"]*(/|\")""#;
+    assert!(policy.contains(first), "{policy}");
+    let inside = r#"argsPattern = "\\x00\"file_path\":\"\\x2e/\\x2eorch/workflows(/|\")""#;
+    assert!(policy.contains(inside), "{policy}");
+}
+
 #[test]
 fn claude_code_is_told_what_its_tools_must_not_change() {
-    let (request, place) = (request(None), PathBuf::from("/nowhere"));
-    let denied = [PathBuf::from("/work/.orch/runs.db*"), PathBuf::from("/work/.orch/workflows")];
-    let call =
-        Call { request: &request, new_session: "c", scratch: &place, directory: &place, denied: &denied };
     let options =
         serde_json::json!({ "disallowed_tools": ["WebFetch"], "permission_mode": "bypassPermissions" });
-    let options: crate::agent::claude_code::Options = serde_json::from_value(options).unwrap();
-    let arguments = ClaudeCode::arguments(&options, &call).unwrap().arguments;
+    let arguments = denying::<ClaudeCode>(options).arguments;
     let from = arguments.iter().position(|argument| argument == "--disallowedTools").unwrap();
     assert_eq!(
         arguments[from + 1..from + 6],

@@ -1,5 +1,8 @@
 //! Gemini CLI: `gemini -o stream-json`.
 
+use std::fmt::Write as _;
+use std::path::Path;
+
 use rustix::process::Signal;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -87,12 +90,60 @@ impl Cli for Gemini {
         }]);
         to.option("-m", options.model.as_deref());
         to.option("--resume", call.request.session.as_deref());
+        if !call.denied.is_empty() {
+            to.files.push((POLICY, policy(call)));
+            // `--policy` would replace the user's own policies.
+            to.push(["--admin-policy", &call.scratch.join(POLICY).to_string_lossy()]);
+        }
         Ok(to)
     }
 
     fn reader(_: &Call<'_>) -> Stream {
         Stream::default()
     }
+}
+
+/// The name of the file with the rules for its tools.
+const POLICY: &str = "policy.toml";
+
+/// Rules that deny its tools to change files, in every approval mode. They compare the path as the model wrote it: absolute,
+/// or relative to the working directory.
+fn policy(call: &Call<'_>) -> String {
+    let mut rules = String::new();
+    for path in call.denied {
+        let mut texts = vec![pattern(path)];
+        if let Ok(inside) = path.strip_prefix(call.directory) {
+            let inside = pattern(inside);
+            texts.extend([format!(r"\x2e/{inside}"), inside]);
+        }
+        for text in texts {
+            // The arguments are matched as JSON, with a null character around each.
+            let pattern = Value::String(format!(r#"\x00"file_path":"{text}(/|")"#));
+            let _ = writeln!(
+                rules,
+                "[[rule]]\ntoolName = [\"write_file\", \"replace\"]\nargsPattern = {pattern}\ndecision = \"deny\"\n\
+                 priority = 999\ndenyMessage = \"This file must not be edited.\"\n"
+            );
+        }
+    }
+    rules
+}
+
+/// A regular expression for a path in JSON, in which `*` stands for any text within a name.
+fn pattern(path: &Path) -> String {
+    let quoted = Value::String(path.to_string_lossy().into_owned()).to_string();
+    let mut pattern = String::new();
+    for character in quoted.trim_matches('"').chars() {
+        match character {
+            '*' => pattern.push_str(r#"[^/"]*"#),
+            '/' => pattern.push('/'),
+            _ if character.is_ascii() && !character.is_ascii_alphanumeric() => {
+                let _ = write!(pattern, r"\x{:02x}", u32::from(character));
+            }
+            _ => pattern.push(character),
+        }
+    }
+    pattern
 }
 
 /// Reads `-o stream-json`.

@@ -97,6 +97,16 @@ impl Cli for Grok {
         if !options.tools.is_empty() {
             to.push(["--tools", &options.tools.join(",")]);
         }
+        for path in call.denied {
+            // They hold in every permission mode. `Write` is for the tool that makes files.
+            let path = path.display();
+            for rule in ["Edit", "Write"]
+                .iter()
+                .flat_map(|tool| [format!("{tool}({path})"), format!("{tool}({path}/**)")])
+            {
+                to.push(["--deny", &rule]);
+            }
+        }
         to.option("--rules", options.system_prompt.as_deref());
         to.option("--max-turns", options.max_turns.map(|turns| turns.to_string()).as_deref());
         if let Some(schema) = &call.request.output_schema {
