@@ -984,6 +984,14 @@ export type FailureClass =
  */
 export type ImportState = "create" | "same" | "conflict";
 /**
+ * The name of a profile alone, or with what comes before it.
+ */
+export type IncludeForm = string | Include;
+/**
+ * One profile, or a list of them.
+ */
+export type IncludesForm = IncludeForm | IncludeForm[];
+/**
  * What makes the output of a lane.
  */
 export type LaneOutput = string | string[];
@@ -2503,9 +2511,13 @@ export interface PartSummary {
    */
   recommendedProvider?: string | null;
   /**
-   * The nodes of a profile.
+   * The own nodes of a profile.
    */
   nodes?: PlannedNode[];
+  /**
+   * The profiles whose nodes a profile has beside its own, as `check.lint`.
+   */
+  include?: string[];
   /**
    * Why it can be neither changed nor deleted, for people: it is in a folder that is only read, or cannot be
    * written. Absent if it can.
@@ -5290,7 +5302,12 @@ export interface Profile {
     [k: string]: unknown;
   };
   /**
-   * The nodes, in any order.
+   * Other profiles whose nodes it has beside its own; `check.lint` is the file `workflows/stages/check.lint.yml`. Their `vars` are
+   * those of this profile where it has none of that name. In a bundle all nodes are in `graph`.
+   */
+  include?: IncludesForm;
+  /**
+   * The nodes, in any order. May be left out where it includes others.
    *
    * @minItems 1
    */
@@ -5766,6 +5783,19 @@ export interface FollowRun {
    * The number of the last output entry that the client has, 0 for none. Absent: no output is sent.
    */
   afterOutput?: number | null;
+}
+/**
+ * A profile whose nodes another one has beside its own.
+ */
+export interface Include {
+  /**
+   * The stage and the id of the profile, as `check.lint`.
+   */
+  profile: string;
+  /**
+   * Nodes that have to end before any of its nodes starts.
+   */
+  after?: NamesForm | null;
 }
 /**
  * Why an item of a `foreach` failed whose node continues.

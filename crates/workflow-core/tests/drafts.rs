@@ -189,3 +189,140 @@ fn a_replacement_whose_name_is_a_template_is_checked() {
     assert!(bundle.clone().with_providers(&ProviderMap::all(" ")).is_err());
     assert!(bundle.with_providers(&ProviderMap::from_iter([("one", "${vars.")])).is_err());
 }
+
+/// A stage whose profile includes two others, of which the second includes a third.
+const INCLUDING: &str = "workflow: { id: demo, name: Demonstration, stages: [plan] }
+plan: { provider: one, profile: deep }
+";
+
+fn graph_of(bundle: &Bundle) -> Vec<String> {
+    let nodes = bundle.profiles["plan"].graph.iter();
+    nodes.map(|node| format!("{} after {:?}", node.id, node.after)).collect()
+}
+
+#[test]
+fn a_profile_has_the_nodes_of_those_that_it_includes() {
+    let mut draft = definition::read(INCLUDING.as_bytes(), None);
+    let files = [
+        (
+            "profile `plan.deep`",
+            Ok("vars: { a: 1 }
+include: [{ profile: check.lint, after: do }, check.more]
+graph:
+  - { id: do, prompt: Do it }
+  - { id: sum, type: reduce, from: [style, types], strategy: concat }
+"),
+        ),
+        (
+            "profile `check.lint`",
+            Ok("vars: { a: 2, b: 3 }
+graph: [{ id: style, prompt: '${vars.b}', output_schema: s.json }, { id: types, prompt: x, after: style }]
+"),
+        ),
+        (
+            "profile `check.more`",
+            Ok("include: { profile: check.last, after: [first] }\ngraph: [{ id: first, prompt: x }]"),
+        ),
+        ("profile `check.last`", Ok("graph: [{ id: last, prompt: x, skills: [lost] }]")),
+        ("schema `s.json`", Ok("{}")),
+    ];
+    let asked = look_up(&mut draft, &files);
+    assert_eq!(
+        asked,
+        [
+            "the assignments, the settings of providers",
+            "profile `plan.deep`",
+            "profile `check.lint`, profile `check.more`",
+            "profile `check.last`",
+            "schema `s.json`",
+        ]
+    );
+    let bundle = draft.resolve(&Defaults::default()).unwrap();
+    let export = definition::Export::new(INCLUDING, &draft, &bundle).unwrap();
+    insta::assert_snapshot!(Diagnostics(draft.finish()), @"profile `check.last`:1:41: warning[missing-skill]: there is no skill `lost`: it is left out");
+    assert_eq!(
+        graph_of(&bundle),
+        [
+            "do after []",
+            "sum after []",
+            r#"style after ["do"]"#,
+            r#"types after ["style", "do"]"#,
+            "first after []",
+            r#"last after ["first"]"#,
+        ]
+    );
+    let profile = &bundle.profiles["plan"];
+    assert_eq!((&profile.vars["a"], &profile.vars["b"]), (&1.into(), &3.into()));
+    assert_eq!(profile.include, []);
+    let parts: Vec<_> = export.parts.iter().map(|(part, _)| part.to_string()).collect();
+    let exported =
+        ["check.last", "check.lint", "check.more", "plan.deep"].map(|name| format!("profile `{name}`"));
+    assert_eq!(parts[..4], exported);
+    assert_eq!(definition::Export::from_yaml(export.to_yaml().unwrap().as_bytes()).unwrap(), export);
+    Plan::compile(bundle).unwrap();
+}
+
+#[test]
+fn what_is_wrong_with_an_included_profile_is_reported_where_it_stands() {
+    let wrong = |deep: &str, lint: &str| {
+        let mut draft = definition::read(INCLUDING.as_bytes(), None);
+        let files = [("profile `plan.deep`", Ok(deep)), ("profile `check.lint`", Ok(lint))];
+        look_up(&mut draft, &files);
+        draft.resolve(&Defaults::default());
+        Diagnostics(draft.finish()).to_string()
+    };
+    let node = "graph: [{ id: a, prompt: x }]";
+    let mut told = Vec::new();
+    for (deep, lint) in [
+        ("include: check.lnt\ngraph: [{ id: b, prompt: x, after: c }]", node),
+        ("include: [check.lint, check.lint]", node),
+        ("include: plan.deep", node),
+        ("include: check.lint", "include: plan.deep"),
+        ("include: check.lint\ngraph: [{ id: a, prompt: x }]", node),
+        ("include: { profile: check.lint, after: b }", node),
+        ("include: check.lint\ngraph: [{ id: b, prompt: x, after: c }]", node),
+        ("include: check.lint", "graph: [{ id: a, prompt: '${nodes.b.output}' }]"),
+        ("include: check.lint", "graph: [{ id: a, prompt: x, output_schema: lost.json }]"),
+        ("include: check.lint", "graph: [{ id: a, prompt: '${vars.x' }]"),
+        ("include: check.lint", "graph: [{ id: a, prompt: x, what: 1 }]"),
+        ("include: { profile: check.lint, after: b }\ngraph: [{ id: b, prompt: x, after: a }]", node),
+        ("include: lint", node),
+        ("include: { profile: 1, before: b }", node),
+        ("include: [1, {}]", node),
+        ("include: check.lint\ngraph: []", node),
+        ("graph: []", node),
+    ] {
+        told.push(format!("{deep}\n  {}\n", wrong(deep, lint).replace('\n', "\n  ")));
+    }
+    insta::assert_snapshot!("included_profiles", told.join("\n"));
+}
+
+#[test]
+fn a_profile_that_was_built_in_rust_includes_others() {
+    let profile = |text: &str| definition::parse_profile(text.as_bytes(), None).profile.unwrap();
+    let workflow = Workflow::new("demo".parse().unwrap(), "Demonstration")
+        .stage("plan".parse().unwrap(), Stage { profile: Some("deep".to_owned()), ..Stage::new("one") });
+    let mut library = Library::default();
+    for (stage, id, text) in [
+        ("plan", "deep", "include: check.lint\ngraph: [{ id: a, prompt: x, after: b }]"),
+        ("check", "lint", "graph: [{ id: b, prompt: x }]"),
+    ] {
+        library.profiles.insert((stage.parse().unwrap(), id.parse().unwrap()), profile(text));
+    }
+    let mut draft = Draft::built(workflow.clone(), library.clone());
+    let bundle = draft.resolve(&Defaults::default()).unwrap();
+    assert_eq!(graph_of(&bundle), [r#"a after ["b"]"#, "b after []"]);
+    assert_eq!(draft.finish(), []);
+
+    library.profiles.remove(&("check".parse().unwrap(), "lint".parse().unwrap()));
+    let mut draft = Draft::built(workflow, library.clone());
+    assert!(draft.resolve(&Defaults::default()).is_none());
+    insta::assert_snapshot!(Diagnostics(draft.finish()), @"profile plan.deep: include: error[missing-profile]: there is no profile `check.lint`: write the file `workflows/stages/check.lint.yml`");
+
+    // Such a bundle comes from a host.
+    let mut bundle = bundle.into_bundle().as_ref().clone();
+    let including = library.profiles.into_values().next().unwrap();
+    bundle.profiles.insert("plan".parse().unwrap(), including);
+    let refused = definition::CheckedBundle::check(bundle).unwrap_err();
+    insta::assert_snapshot!(refused, @"plan: include: error[missing-profile]: the nodes of the profiles that it includes are not in its `graph`: a draft adds them");
+}

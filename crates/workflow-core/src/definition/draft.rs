@@ -15,7 +15,7 @@ use super::inherited::inherited;
 use super::model::{Diagnostic, Diagnostics, Severity, SourceRange, Workflow};
 use super::read as reading;
 use super::report::{Findings, Report, node_of};
-use super::resolve::{CheckedBundle, Defaults, Library, Origin, assemble};
+use super::resolve::{CheckedBundle, Defaults, Library, Origin, assemble, include};
 use super::yaml::{self, Kind, Node};
 use crate::bundle::ProviderMap;
 use crate::data::Data;
@@ -43,7 +43,7 @@ pub struct Draft {
     found: Findings,
     /// How many of them are about the text by itself.
     own: usize,
-    workflow: Option<Workflow>,
+    pub(super) workflow: Option<Workflow>,
     origin: Origin,
     pub(super) library: Library,
     pub(super) asks: Asks,
@@ -58,6 +58,7 @@ pub struct Draft {
 pub(super) enum Asks {
     Assignments,
     Profiles,
+    Included,
     Roles,
     Schemas,
     Nothing,
@@ -88,7 +89,8 @@ pub fn read(text: &[u8], file_id: Option<&WorkflowId>) -> Draft {
 
 impl Draft {
     /// The draft of a workflow that was built in Rust, with what it refers to.
-    pub fn built(workflow: Workflow, library: Library) -> Self {
+    pub fn built(workflow: Workflow, mut library: Library) -> Self {
+        include(&mut library, Some(&workflow));
         let mut report = Report::new(None);
         check::workflow(&workflow, &mut report);
         let mut draft = Self::new(None, report.into_findings(), Some(workflow), Origin::Built, library);

@@ -1,12 +1,13 @@
 //! Exports: a workflow with everything that it refers to, as one YAML document.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::Value;
 
 use super::draft::Draft;
 use super::edit::{self, EditError};
-use super::model::{Diagnostic, Diagnostics, Path, Profile, Workflow, calls_of};
+use super::model::{Diagnostic, Diagnostics, Path, RunNode, Workflow, calls_of};
 use super::read::Fields;
 use super::report::Report;
 use super::yaml::{self, Kind, NotWritable};
@@ -66,29 +67,16 @@ impl Export {
             Some(written) => explicit(text, written, &bundle.workflow)?,
             None => text.to_owned(),
         };
+        let mut parts = profiles(draft, bundle)?;
         let mut wanted = Vec::new();
-        for id in bundle.profiles.keys() {
-            let profile = bundle.workflow.stages.get(id).and_then(|stage| stage.profile.as_deref());
-            if let Ok(profile) = ProfileId::new(profile.unwrap_or("simple")) {
-                wanted.push((format!("profile {id}.{profile}"), Part::Profile(id.clone(), profile)));
-            }
-        }
         wanted.extend(bundle.roles.keys().map(|id| (format!("role {id}"), Part::Role(id.clone()))));
         let schemas = bundle.schemas.keys();
         wanted.extend(schemas.map(|name| (format!("schema {name}"), Part::Schema(name.clone()))));
         // Roles and schemas without a file come with the host.
         let files = &draft.library().files;
-        let mut parts = Vec::new();
-        for (what, part) in wanted {
-            let Some(file) = files.get(&what) else { continue };
-            let text = match &part {
-                Part::Profile(stage, _) => {
-                    explicit_nodes(&file.text, &part, draft, bundle.profiles.get(stage))?
-                }
-                _ => file.text.clone(),
-            };
-            parts.push((part, text));
-        }
+        parts.extend(
+            wanted.into_iter().filter_map(|(what, part)| Some((part, files.get(&what)?.text.clone()))),
+        );
         Ok(Self { id: bundle.workflow.id.clone(), bundle: portable_hash(bundle), workflow, parts })
     }
 
@@ -234,33 +222,47 @@ fn portable_hash(bundle: &Bundle) -> Option<BundleHash> {
     bundle.hash().ok()
 }
 
-/// The text of a profile with what names of providers stand for in the home.
-fn explicit_nodes(
-    text: &str,
-    part: &Part,
-    draft: &Draft,
-    resolved: Option<&Profile>,
-) -> Result<String, EditError> {
-    let mut text = text.to_owned();
-    let Part::Profile(stage, profile) = part else { return Ok(text) };
-    let written = draft.library().profiles.get(&(stage.clone(), profile.clone()));
-    let (Some(written), Some(resolved)) = (written, resolved) else { return Ok(text) };
-    for ((path, written), (_, full)) in calls_of(written).into_iter().zip(calls_of(resolved)) {
-        let mut set = |field: &str, value: Value| {
-            text = edit::set_field(&text, &format!("{path}.{field}"), &value)?;
-            Ok::<_, EditError>(())
-        };
-        if let Some(provider) = full.provider.clone().filter(|_| full.provider != written.provider) {
-            set("provider", provider.into())?;
+/// The profiles of a bundle and those that they include, with what names of providers stand for in the home.
+fn profiles(draft: &Draft, bundle: &Bundle) -> Result<Vec<(Part, String)>, EditError> {
+    let library = draft.library();
+    let mut texts = BTreeMap::new();
+    for (stage, resolved) in &bundle.profiles {
+        let profile = bundle.workflow.stages.get(stage).and_then(|stage| stage.profile.as_deref());
+        let Ok(profile) = ProfileId::new(profile.unwrap_or("simple")) else { continue };
+        let own = format!("profile {stage}.{profile}");
+        let included = library.included.get(&own).into_iter().flatten().map(|(_, file)| file);
+        for what in std::iter::once(&own).chain(included) {
+            let text = library.files.get(what).map(|file| file.text.clone());
+            texts.extend(text.filter(|_| !texts.contains_key(what)).map(|text| (what.clone(), text)));
         }
-        if let Some(with) = full.with.clone().filter(|_| full.with != written.with) {
-            set("with", with.into())?;
-        }
-        if let Some(timeout) = full.timeout.filter(|_| full.timeout != written.timeout) {
-            set("timeout", timeout.to_string().into())?;
+        let Some(written) = library.profiles.get(&(stage.clone(), profile)) else { continue };
+        for ((path, written), (_, full)) in calls_of(written).into_iter().zip(calls_of(resolved)) {
+            let (what, path) = library.written_in(&own, &path);
+            let Some(text) = texts.get_mut(what) else { continue };
+            explicit_node(text, &path, written, full)?;
         }
     }
-    Ok(text)
+    let part =
+        |(what, text): (String, String)| Some((part("profiles", what.strip_prefix("profile ")?)?, text));
+    Ok(texts.into_iter().filter_map(part).collect())
+}
+
+/// Writes what the name of the provider of a node stands for into the text of its file.
+fn explicit_node(text: &mut String, path: &str, written: &RunNode, full: &RunNode) -> Result<(), EditError> {
+    let mut set = |field: &str, value: Value| {
+        *text = edit::set_field(text, &format!("{path}.{field}"), &value)?;
+        Ok::<_, EditError>(())
+    };
+    if let Some(provider) = full.provider.clone().filter(|_| full.provider != written.provider) {
+        set("provider", provider.into())?;
+    }
+    if let Some(with) = full.with.clone().filter(|_| full.with != written.with) {
+        set("with", with.into())?;
+    }
+    if let Some(timeout) = full.timeout.filter(|_| full.timeout != written.timeout) {
+        set("timeout", timeout.to_string().into())?;
+    }
+    Ok(())
 }
 
 /// The text of a workflow with what was filled in for its stages.

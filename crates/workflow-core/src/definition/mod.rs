@@ -53,7 +53,7 @@ pub use export::{EXPORT_FORMAT, Export};
 pub(crate) use model::time;
 pub use model::{
     Arm, AskNode, Assignment, Assignments, BranchNode, Budget, Concurrency, DIAGNOSTIC_CODES, Diagnostic,
-    DiagnosticLine, Diagnostics, EndNode, EndStatus, Exhausted, ExportNode, ForeachNode, GraphNode,
+    DiagnosticLine, Diagnostics, EndNode, EndStatus, Exhausted, ExportNode, ForeachNode, GraphNode, Include,
     InvalidDuration, Join, Lane, LoopSpec, Mode, Node, NoticeKind, Notifications, NotifyChannel,
     NotifyTarget, OnFailure, OnInterrupt, OutputFormat, ParallelStrategy, Period, Profile, PromptTemplate,
     ProviderSetting, ProviderSettings, ReduceNode, ReduceStrategy, RunNode, SchemaSource, SessionMode,

@@ -6,7 +6,7 @@ use super::draft::{Asks, Draft};
 use super::model::{Assignments, Diagnostic, Workflow, calls_of, roles_of};
 use super::parse::{parse_profile, parse_role, parse_role_with};
 use super::read::{check_tree, parse_assignments, parse_providers, schema};
-use super::resolve::{Defaults, SourceFile, schemas};
+use super::resolve::{Defaults, SourceFile, include, includes, schemas};
 use crate::bundle::Skill;
 use crate::catalog::part::{Part, Text};
 use crate::ids::{ProfileId, RoleId};
@@ -23,13 +23,20 @@ impl Draft {
             let wanted = match self.asks {
                 Asks::Assignments => vec![Part::Assignments, Part::Providers],
                 Asks::Profiles => self.profiles(&workflow, defaults),
+                Asks::Included => self.included(),
                 Asks::Roles => self.roles(defaults, roles),
                 Asks::Schemas => self.open_schemas(),
                 Asks::Nothing => return Vec::new(),
             };
             self.asks = match self.asks {
                 Asks::Assignments => Asks::Profiles,
-                Asks::Profiles => Asks::Roles,
+                Asks::Profiles => Asks::Included,
+                // Those that were read may include others.
+                Asks::Included if !wanted.is_empty() => Asks::Included,
+                Asks::Included => {
+                    include(&mut self.library, self.workflow.as_ref());
+                    Asks::Roles
+                }
                 Asks::Roles => {
                     self.library.known_roles.extend(roles.iter().map(RoleId::to_string));
                     Asks::Schemas
@@ -49,15 +56,7 @@ impl Draft {
 
     /// Takes a file that was looked up, or why it may not or cannot be read; `None` if it does not exist.
     pub fn give(&mut self, part: &Part, found: Result<Option<Text>, String>) {
-        let what = match part {
-            Part::Assignments => "assignments".to_owned(),
-            Part::Providers => "providers".to_owned(),
-            Part::Notifications => "notifications".to_owned(),
-            Part::Profile(stage, profile) => format!("profile {stage}.{profile}"),
-            Part::Role(role) => format!("role {role}"),
-            Part::Schema(name) => format!("schema {name}"),
-            Part::Skill(name) => format!("skill {name}"),
-        };
+        let what = what(part);
         match found {
             Ok(None) => {}
             Ok(Some(Text { origin, text, .. })) => {
@@ -170,6 +169,16 @@ impl Draft {
         wanted
     }
 
+    /// The profiles that others include, and that were not requested yet.
+    fn included(&mut self) -> Vec<Part> {
+        let named = includes(&self.library).into_iter();
+        // Those of the stages were requested before.
+        let parts = named.map(|(stage, id)| Part::Profile(stage, id));
+        parts
+            .filter(|part| !self.library.files.contains_key(&what(part)) && self.asked.insert(what(part)))
+            .collect()
+    }
+
     fn roles(&mut self, defaults: &Defaults, there: &[RoleId]) -> Vec<Part> {
         let Some(workflow) = self.full_workflow() else { return Vec::new() };
         let mut names = BTreeSet::new();
@@ -221,5 +230,18 @@ impl Draft {
             self.keep_problems(&format!("schema {name}"), &origin, found);
         }
         self.library.schemas.extend(values);
+    }
+}
+
+/// A part, as a library calls its file.
+fn what(part: &Part) -> String {
+    match part {
+        Part::Assignments => "assignments".to_owned(),
+        Part::Providers => "providers".to_owned(),
+        Part::Notifications => "notifications".to_owned(),
+        Part::Profile(stage, profile) => format!("profile {stage}.{profile}"),
+        Part::Role(role) => format!("role {role}"),
+        Part::Schema(name) => format!("schema {name}"),
+        Part::Skill(name) => format!("skill {name}"),
     }
 }

@@ -18,6 +18,7 @@ const TITLES: &[(&str, &str)] = &[
     ("Stage", "A stage"),
     ("Lane", "An entry of `providers`"),
     ("Profile", "The file"),
+    ("Include", "An entry of `include`"),
     ("GraphNode", "Every node"),
     ("RunNode", "Type `run`"),
     ("ForeachNode", "Type `foreach`"),
@@ -211,6 +212,9 @@ fn referred(root: &Value, reference: &str) -> String {
     match name {
         "Period" => "a [length of time](#lengths-of-time)".to_owned(),
         "NamesForm" => "a name, or a list of names".to_owned(),
+        "IncludesForm" => {
+            "the name of a profile, as `check.lint`, or a mapping: [`include`](#an-entry-of-include); or a list of these".to_owned()
+        }
         "Node" => "a node, without `id`".to_owned(),
         "LoopSpec" => "a mapping: [`workflow.loop`](#workflowloop)".to_owned(),
         "InputEntry" => "a type, or a mapping: [`inputs`](#an-entry-of-workflowinputs)".to_owned(),

@@ -57,6 +57,7 @@ fn the_reference_of_definitions_is_committed_as_it_is_generated() {
             &profile,
             &[
                 "",
+                "Include",
                 "GraphNode",
                 "RunNode",
                 "ForeachNode",

@@ -50,9 +50,12 @@ pub struct PartSummary {
     /// The provider that the author of a role would choose.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recommended_provider: Option<String>,
-    /// The nodes of a profile.
+    /// The own nodes of a profile.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub nodes: Vec<PlannedNode>,
+    /// The profiles whose nodes a profile has beside its own, as `check.lint`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub include: Vec<String>,
     /// Why it can be neither changed nor deleted, for people: it is in a folder that is only read, or cannot be
     /// written. Absent if it can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -77,6 +80,7 @@ impl PartSummary {
                 let parsed = parse_profile(text.as_bytes(), None);
                 if let Some(profile) = parsed.profile {
                     self.nodes = planned_nodes(Some(&profile));
+                    self.include = profile.include.into_iter().map(|included| included.profile).collect();
                     (self.name, self.description) = (profile.name, profile.description);
                 }
                 parsed.diagnostics
@@ -154,6 +158,7 @@ async fn list(host: &Host, kind: PartKind) -> Result<PartList, ServiceError> {
             variables: Vec::new(),
             recommended_provider: None,
             nodes: Vec::new(),
+            include: Vec::new(),
             read_only: None,
             problems: Vec::new(),
         };

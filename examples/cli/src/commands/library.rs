@@ -35,7 +35,8 @@ pub(crate) async fn profiles(home: &Home, json: bool) -> Result<Exit, Error> {
     let profiles = Host::for_definitions(home)?.ask(ListProfiles {}).await?.items;
     let row = |profile: &PartSummary| {
         let node = |node: &PlannedNode| format!("{} ({})", node.id, node.about());
-        let nodes: Vec<_> = profile.nodes.iter().map(node).collect();
+        let included = profile.include.iter().map(|included| format!("those of {included}"));
+        let nodes: Vec<_> = profile.nodes.iter().map(node).chain(included).collect();
         let stage = profile.stage.as_ref().map(ToString::to_string).unwrap_or_default();
         let nodes = problem(profile).unwrap_or_else(|| nodes.join(", "));
         [stage, profile.id.clone(), nodes, file(profile)]

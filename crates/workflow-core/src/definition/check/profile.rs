@@ -28,6 +28,10 @@ pub(crate) fn profile(profile: &Profile, workflow: Option<&Workflow>, report: &m
         );
         report.error("bad-id", &vars.key(name), message);
     }
+    if !profile.include.is_empty() {
+        // Its nodes may name those of other files.
+        return;
+    }
     let path = Path::Root.key("graph");
     if profile.graph.is_empty() {
         report.error("missing-field", &path, "`graph` is missing or empty: list the nodes of the stage");

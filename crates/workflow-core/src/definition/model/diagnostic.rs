@@ -71,6 +71,7 @@ pub const DIAGNOSTIC_CODES: &[&str] = &[
     "cycle",
     "dangling-node",
     "dangling-stage",
+    "duplicate-include",
     "duplicate-key",
     "duplicate-node",
     "duplicate-stage",

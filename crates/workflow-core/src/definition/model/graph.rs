@@ -23,7 +23,7 @@ use serde_json::Value;
 use super::duration::Period;
 use super::schema::SchemaSource;
 use super::workflow::{Budget, Mode, OnFailure, OnInterrupt, OutputFormat, PromptTemplate, SessionMode};
-use crate::ids::NodeId;
+use crate::ids::{NodeId, ProfileId, StageId};
 
 /// A profile: how a stage does its work.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -42,9 +42,34 @@ pub struct Profile {
     /// Variables that its nodes have where the run has none of that name.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub vars: IndexMap<String, Value>,
-    /// The nodes, in any order.
+    /// Other profiles whose nodes it has beside its own; `check.lint` is the file `workflows/stages/check.lint.yml`. Their `vars` are
+    /// those of this profile where it has none of that name. In a bundle all nodes are in `graph`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "IncludesForm")]
+    pub include: Vec<Include>,
+    /// The nodes, in any order. May be left out where it includes others.
     #[schemars(length(min = 1))]
     pub graph: Vec<GraphNode>,
+}
+
+/// A profile whose nodes another one has beside its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub struct Include {
+    /// The stage and the id of the profile, as `check.lint`.
+    pub profile: String,
+    /// Nodes that have to end before any of its nodes starts.
+    #[serde(default, with = "names", skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Option<NamesForm>")]
+    pub after: Vec<String>,
+}
+
+impl Include {
+    /// The profile that it names, if it is the name of one.
+    pub(crate) fn key(&self) -> Option<(StageId, ProfileId)> {
+        let (stage, profile) = self.profile.split_once('.')?;
+        Some((StageId::new(stage).ok()?, ProfileId::new(profile).ok()?))
+    }
 }
 
 /// One node of a graph.
@@ -401,6 +426,24 @@ pub(crate) fn call_mut(node: &mut Node) -> Option<&mut RunNode> {
 enum NamesForm {
     One(String),
     Several(Vec<String>),
+}
+
+/// One profile, or a list of them.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[allow(dead_code, reason = "describes a form to schemars")]
+enum IncludesForm {
+    One(IncludeForm),
+    Several(Vec<IncludeForm>),
+}
+
+/// The name of a profile alone, or with what comes before it.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[allow(dead_code, reason = "describes a form to schemars")]
+enum IncludeForm {
+    Name(String),
+    Full(Include),
 }
 
 /// A list of names of which a single one may stand alone.

@@ -29,8 +29,8 @@ pub use diagnostic::{DIAGNOSTIC_CODES, Diagnostic, DiagnosticLine, Diagnostics, 
 pub(crate) use duration::time;
 pub use duration::{InvalidDuration, Period};
 pub use graph::{
-    Arm, AskNode, BranchNode, EndNode, EndStatus, ExportNode, ForeachNode, GraphNode, Join, Node, Profile,
-    ReduceNode, ReduceStrategy, RunNode, SetNode, WaitNode, calls_of, roles_of,
+    Arm, AskNode, BranchNode, EndNode, EndStatus, ExportNode, ForeachNode, GraphNode, Include, Join, Node,
+    Profile, ReduceNode, ReduceStrategy, RunNode, SetNode, WaitNode, calls_of, roles_of,
 };
 pub use input::WorkflowInput;
 pub use notifications::{NoticeKind, Notifications, NotifyChannel, NotifyTarget};

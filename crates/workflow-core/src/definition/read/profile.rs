@@ -6,8 +6,8 @@ use serde_json::Value;
 use super::call::{budget, env, on_failure, on_interrupt, options, output, output_schema, session, template};
 use super::fields::{Fields, Unknown, text, wrong_type};
 use crate::definition::model::{
-    Arm, AskNode, BranchNode, EndNode, EndStatus, ExportNode, ForeachNode, GraphNode, Join, Mode, Node, Path,
-    Profile, ReduceNode, ReduceStrategy, RunNode, SetNode, WaitNode,
+    Arm, AskNode, BranchNode, EndNode, EndStatus, ExportNode, ForeachNode, GraphNode, Include, Join, Mode,
+    Node, Path, Profile, ReduceNode, ReduceStrategy, RunNode, SetNode, WaitNode, shorten,
 };
 use crate::definition::report::Report;
 use crate::definition::yaml::{self, Kind};
@@ -22,8 +22,9 @@ pub(crate) fn profile(root: &yaml::Node, report: &mut Report<'_>) -> Profile {
     let path = Path::Root;
     let mut fields = Fields::of(root, &path, report);
     let graph_path = path.key("graph");
+    let include = include(&mut fields, &path, report);
     let nodes = fields.list("graph", report);
-    if nodes.is_empty() {
+    if nodes.is_empty() && include.is_empty() {
         let message = "`graph` is missing or empty: list the nodes of the stage";
         report.refuse("missing-field", &graph_path, message);
     }
@@ -34,12 +35,56 @@ pub(crate) fn profile(root: &yaml::Node, report: &mut Report<'_>) -> Profile {
         description: fields.text("description", report),
         concurrency: fields.whole("concurrency", report),
         vars: values(&mut fields, "vars", report),
+        include,
         graph,
     };
     // What older files carry beside: the id is the file's name.
     fields.take("id");
     fields.finish(report);
     profile
+}
+
+/// One profile whose nodes are added, or a list of them.
+fn include(fields: &mut Fields<'_, '_>, path: &Path<'_>, report: &mut Report<'_>) -> Vec<Include> {
+    let path = path.key("include");
+    match fields.take("include") {
+        None => Vec::new(),
+        Some(yaml::Node { kind: Kind::List(items), .. }) => {
+            let items = items.iter().enumerate();
+            items.filter_map(|(n, item)| included(item, &path.index(n), report)).collect()
+        }
+        Some(node) => included(node, &path, report).into_iter().collect(),
+    }
+}
+
+fn included(node: &yaml::Node, path: &Path<'_>, report: &mut Report<'_>) -> Option<Include> {
+    let (include, named) = match &node.kind {
+        Kind::Map(_) => {
+            let mut fields = Fields::of(node, path, report);
+            let profile = required(&mut fields, "profile", "the name of the profile", path, report);
+            let after = match fields.take("after") {
+                Some(_) => names(&mut fields, "after", "the node that has to end before", path, report),
+                None => Vec::new(),
+            };
+            fields.finish(report);
+            (Include { profile, after }, path.key("profile"))
+        }
+        Kind::Scalar(_, Value::String(profile)) => {
+            (Include { profile: profile.clone(), after: Vec::new() }, *path)
+        }
+        _ => {
+            wrong_type(node, "the name of a profile, or a mapping with `profile`", path, report);
+            return None;
+        }
+    };
+    if include.key().is_none() && !include.profile.is_empty() {
+        let message = format!(
+            "`{}` is not the name of a profile: write the stage and the id, as `check.lint`",
+            shorten(&include.profile)
+        );
+        report.refuse("bad-id", &named, message);
+    }
+    Some(include)
 }
 
 fn graph_node(node: &yaml::Node, path: &Path<'_>, report: &mut Report<'_>) -> Option<GraphNode> {

@@ -247,13 +247,17 @@ impl Assembly<'_> {
         message: String,
         near: Option<&str>,
     ) {
-        let problem = Diagnostic { severity, ..Diagnostic::error(code, field.path, message) }.with_near(near);
-        let file = field.what.and_then(|what| Some((what, self.library.files.get(what)?)));
-        self.problems.push(match (file, field.what) {
+        let (what, path) = match field.what.map(|what| self.library.written_in(what, field.path)) {
+            Some((what, path)) => (Some(what), path),
+            None => (None, field.path.into()),
+        };
+        let problem = Diagnostic { severity, ..Diagnostic::error(code, &*path, message) }.with_near(near);
+        let file = what.and_then(|what| Some((what, self.library.files.get(what)?)));
+        self.problems.push(match (file, what) {
             (Some((what, file)), _) => {
                 let placed =
                     self.placed.entry(what.to_owned()).or_insert_with(|| PlacedFile::read(&file.text));
-                let (line, column) = placed.place(field.path);
+                let (line, column) = placed.place(&path);
                 problem.at(line, column).in_file(&*file.origin)
             }
             // Of a library that was built in Rust.

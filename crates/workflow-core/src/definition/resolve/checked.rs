@@ -102,6 +102,11 @@ fn problems(bundle: &Bundle) -> Vec<Diagnostic> {
         }
     }
     for (stage, profile) in &bundle.profiles {
+        if !profile.include.is_empty() {
+            let message =
+                "the nodes of the profiles that it includes are not in its `graph`: a draft adds them";
+            problems.push(Diagnostic::error("missing-profile", format!("{stage}: include"), message));
+        }
         let found = validate_profile(profile, Some(&bundle.workflow));
         problems.extend(found.into_iter().map(|mut problem| {
             problem.path = format!("{stage}: {}", problem.path);

@@ -1,5 +1,6 @@
 //! What a workflow may refer to.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
@@ -41,6 +42,8 @@ pub struct Library {
     pub problems: BTreeMap<String, Vec<Diagnostic>>,
     /// Roles with errors, and the schemas that they name.
     pub(crate) broken: BTreeMap<String, String>,
+    /// Where the nodes of a profile are written that includes others: the place of the first node of each file.
+    pub(crate) included: BTreeMap<String, Vec<(usize, String)>>,
 }
 
 /// A file that was read.
@@ -54,10 +57,25 @@ pub struct SourceFile {
 
 impl Library {
     /// A problem of the field at a path of one of the files, at its place there; none when that was not read.
-    pub fn in_file(&self, what: &str, problem: Diagnostic) -> Option<Diagnostic> {
+    pub fn in_file(&self, what: &str, mut problem: Diagnostic) -> Option<Diagnostic> {
+        let (what, path) = self.written_in(what, &problem.path);
         let file = self.files.get(what)?;
+        problem.path = path.into_owned();
         let (line, column) = PlacedFile::read(&file.text).place(&problem.path);
         Some(problem.at(line, column).in_file(&*file.origin))
+    }
+
+    /// The file in which a field of one stands, and its path there: others than those given for a node that a profile
+    /// includes.
+    pub(crate) fn written_in<'f>(&'f self, what: &'f str, path: &'f str) -> (&'f str, Cow<'f, str>) {
+        let of_included = || {
+            let files = self.included.get(what)?;
+            let (place, rest) = path.strip_prefix("graph[")?.split_once(']')?;
+            let place = place.parse::<usize>().ok()?;
+            let (first, file) = files.iter().rev().find(|(first, _)| *first <= place)?;
+            Some((file.as_str(), Cow::from(format!("graph[{}]{rest}", place - first))))
+        };
+        of_included().unwrap_or((what, Cow::from(path)))
     }
 }
 

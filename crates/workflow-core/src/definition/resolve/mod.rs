@@ -6,6 +6,7 @@ mod coding_agents;
 mod declared;
 mod defaults;
 mod fill_in;
+mod include;
 mod library;
 mod named;
 
@@ -13,5 +14,6 @@ pub(super) use assemble::{Origin, assemble};
 pub use checked::CheckedBundle;
 pub use defaults::Defaults;
 pub use fill_in::resolve;
+pub(super) use include::{include, includes};
 pub(super) use library::schemas;
 pub use library::{Library, SourceFile, recommended_provider};
