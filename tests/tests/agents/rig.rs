@@ -148,7 +148,10 @@ impl Rig {
             let directory = fs::read_link(entry.path().join("cwd")).unwrap_or_default();
             if directory.starts_with(&root) || String::from_utf8_lossy(&environment).contains(&root) {
                 let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
-                found.push(String::from_utf8_lossy(&line).replace('\0', " "));
+                // One that is exiting has its working directory for a moment longer than its memory.
+                if !line.is_empty() {
+                    found.push(String::from_utf8_lossy(&line).replace('\0', " "));
+                }
             }
         }
         found
