@@ -47,6 +47,11 @@ struct Status {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Age {
+    longer_than: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Refusal {
     operation: &'static str,
     reason: &'static str,
@@ -56,6 +61,7 @@ struct Refusal {
 pub(super) struct Figures {
     registry: Registry,
     runs: Family<Status, Gauge>,
+    pending: Family<Age, Gauge>,
     driven: Gauge,
     start_delay: Histogram,
     pub ended: Ended,
@@ -94,6 +100,11 @@ impl Default for Figures {
         let mut registry = Registry::default();
         Self {
             runs: family(&mut registry, names::RUNS, "Runs of the store by status"),
+            pending: family(
+                &mut registry,
+                names::PENDING,
+                "Runs that have been pending for longer than this",
+            ),
             driven: one(
                 &mut registry,
                 names::DRIVEN,
@@ -148,11 +159,20 @@ impl Default for Figures {
 }
 
 impl Figures {
-    /// The text, for a store with these runs, and these limits.
-    pub(super) fn text(&self, runs: &[(RunStatus, u64)], limits: &[LimitUsage]) -> String {
+    /// The text, for a store with these runs, of which so many have been pending for so many seconds, and these limits.
+    pub(super) fn text(
+        &self,
+        runs: &[(RunStatus, u64)],
+        pending: &[(u32, u64)],
+        limits: &[LimitUsage],
+    ) -> String {
         for (status, count) in runs {
             let status = Status { status: status.to_string() };
             self.runs.get_or_create(&status).set(i64::try_from(*count).unwrap_or(i64::MAX));
+        }
+        for (longer_than, count) in pending {
+            let age = Age { longer_than: *longer_than };
+            self.pending.get_or_create(&age).set(i64::try_from(*count).unwrap_or(i64::MAX));
         }
         for LimitUsage { provider, limit, queued, .. } in limits {
             let of = Of { provider: provider.to_string() };
@@ -275,9 +295,9 @@ mod tests {
         for error in &refusals {
             figures.refused("create", error);
         }
-        assert!(!figures.text(&[], &[]).contains("workflow_store_errors_total{"));
+        assert!(!figures.text(&[], &[], &[]).contains("workflow_store_errors_total{"));
         figures.refused("append", &StoreError::Fenced(run));
         let told = r#"workflow_store_errors_total{operation="append",reason="fenced"} 1"#;
-        assert!(figures.text(&[], &[]).contains(told));
+        assert!(figures.text(&[], &[], &[]).contains(told));
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use jiff::{SignedDuration, Timestamp};
 use workflow_core::event::Event;
 use workflow_core::ids::RunId;
 use workflow_core::output::OutputEntry;
@@ -23,6 +24,9 @@ const STATUSES: [RunStatus; 6] = [
     RunStatus::Failed,
     RunStatus::Cancelled,
 ];
+
+/// The ages, in seconds, for which pending runs are counted.
+const AGES: [u32; 4] = [10, 60, 600, 3600];
 
 /// Counts what an engine does. Clones are the same.
 ///
@@ -61,7 +65,8 @@ impl Metrics {
         Arc::new(MeteredStore { inner: Arc::new(inner), figures: Arc::clone(&self.0) })
     }
 
-    /// The figures as text. Asks the engine's store how many runs it has of each status.
+    /// The figures as text. Asks the engine's store how many runs it has of each status, and how many have been pending for
+    /// long.
     ///
     /// # Errors
     ///
@@ -72,7 +77,14 @@ impl Metrics {
             let filter = RunFilter::all().status(status);
             runs.push((status, engine.store().count(&filter).await?));
         }
-        Ok(self.0.text(&runs, &engine.limits().usage()))
+        let now = Timestamp::now();
+        let mut pending = Vec::new();
+        for age in AGES {
+            let filter = RunFilter::all().status(RunStatus::Pending);
+            let filter = filter.created_before(now - SignedDuration::from_secs(age.into()));
+            pending.push((age, engine.store().count(&filter).await?));
+        }
+        Ok(self.0.text(&runs, &pending, &engine.limits().usage()))
     }
 }
 
@@ -89,5 +101,44 @@ impl EventSink for Metrics {
 impl fmt::Debug for Metrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::executor::block_on;
+    use workflow_core::provider::Reply;
+    use workflow_core::store::MemoryStore;
+    use workflow_exec::{Clock, StartRun};
+    use workflow_providers::FunctionProvider;
+
+    use super::*;
+
+    /// Two minutes ago.
+    struct Past;
+
+    impl Clock for Past {
+        fn now(&self) -> Timestamp {
+            Timestamp::now() - SignedDuration::from_mins(2)
+        }
+    }
+
+    #[test]
+    fn runs_that_are_pending_are_counted_by_their_age() {
+        let metrics = Metrics::new();
+        let engine = Engine::builder()
+            .store(metrics.store(MemoryStore::new()))
+            .clock(Past)
+            .provider("p", FunctionProvider::from_fn(|_| Ok(Reply::text(""))))
+            .build()
+            .expect("an engine");
+        let yaml = "workflow: { name: Queue, stages: [a] }\na: { provider: p }";
+        let plan = engine.parse(yaml, "queue").expect("a plan");
+        block_on(engine.create(StartRun::plan(&plan))).expect("a run");
+        let text = block_on(metrics.read(&engine)).expect("the figures");
+        for (age, count) in [(10, 1), (60, 1), (600, 0), (3600, 0)] {
+            let line = format!("workflow_pending_runs{{longer_than=\"{age}\"}} {count}\n");
+            assert!(text.contains(&line), "{text}");
+        }
     }
 }

@@ -2,6 +2,8 @@
 
 /// Runs of the store by `status`. Pending runs are the queue.
 pub const RUNS: &str = "workflow_runs";
+/// Runs of the store that have been pending for longer than `longer_than` seconds: how old the queue is.
+pub const PENDING: &str = "workflow_pending_runs";
 /// Runs that this process drives.
 pub const DRIVEN: &str = "workflow_driven_runs";
 /// How long runs were pending before this process began to drive them.

@@ -71,6 +71,7 @@ fn a_worker_tells_what_it_does_and_what_it_took_over() {
     let now = figures(&first);
     for (name, value) in [
         ("workflow_runs{status=running}", 2.0),
+        ("workflow_pending_runs{longer_than=10}", 0.0),
         ("workflow_driven_runs{}", 2.0),
         ("workflow_run_start_delay_seconds_count{}", 2.0),
         ("workflow_takeovers_total{}", 0.0),
