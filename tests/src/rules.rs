@@ -7,6 +7,7 @@ mod changes;
 mod finally;
 mod graph;
 mod lane;
+mod loops;
 mod persons;
 mod sessions;
 mod stages;
@@ -162,6 +163,8 @@ struct Node {
     role: Option<RoleId>,
     /// Of a `foreach` that has started.
     items: Option<Vec<Value>>,
+    /// Of a loop: how many iterations have begun.
+    iterations: u32,
     repairs: u32,
     /// When the attempt began whose time is not counted yet.
     since: Option<Timestamp>,
@@ -475,9 +478,10 @@ impl<'a> Log<'a> {
 
     fn most_retries(&self, path: &NodePath) -> u32 {
         let stage = self.stage(&path.stage);
-        let own = self.graphs.get(&path.stage).and_then(|graph| graph.node(path));
-        let on_failure = own.and_then(|own| own.on_failure).unwrap_or_else(|| self.on_failure(stage));
-        let retries = own.and_then(|own| own.retries).or(stage.retries);
+        let graph = self.graphs.get(&path.stage);
+        let own = graph.and_then(|graph| graph.said(path, |node| node.on_failure));
+        let on_failure = own.unwrap_or_else(|| self.on_failure(stage));
+        let retries = graph.and_then(|graph| graph.said(path, |node| node.retries)).or(stage.retries);
         if on_failure == OnFailure::Retry { retries.unwrap() } else { 0 }
     }
 

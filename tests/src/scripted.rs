@@ -163,7 +163,10 @@ impl Scripted {
         let script = if script.is_null() {
             let items = path.items.iter().fold(String::new(), |items, item| format!("{items}[{item}]"));
             let keys = [format!("{name}{items}"), format!("{name}@{}", path.iteration), name.clone()];
-            keys.iter().skip(usize::from(items.is_empty())).find_map(|key| with.get(key))
+            let within = path.within.as_ref();
+            let of_loop = within.map(|within| format!("{}[{}]/{name}{items}", within.node, within.number));
+            let keys = keys.iter().skip(usize::from(items.is_empty()));
+            of_loop.iter().chain(keys).find_map(|key| with.get(key))
         } else {
             script
                 .get(format!("{}@{}", path.stage, path.iteration))

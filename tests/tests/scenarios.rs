@@ -123,6 +123,18 @@ scenarios! {
     lanes_sequential
     lanes_sequential_without_calls
     lanes_unknown_role
+    loop_cancel
+    loop_concurrency
+    loop_continues
+    loop_exhausted
+    loop_exhausted_completes
+    loop_fails
+    loop_fix
+    loop_in_finally
+    loop_in_finally_timeout
+    loop_pause_and_resume
+    loop_repeats
+    loop_waits
     loop_with_fallback
     majority
     majority_lost

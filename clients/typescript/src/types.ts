@@ -149,7 +149,7 @@ export type EventBody =
          */
         path: string;
         /**
-         * Its items: an array.
+         * Its items: an array. Of an iteration null.
          */
         items: unknown;
       };
@@ -750,7 +750,7 @@ export type ForkPointName =
     }
   | {
       /**
-       * iteration/stage[lane]/node, with [item] after it
+       * iteration/stage[lane]/node, with [item] after it; a node in the body of a loop has loop[iteration]/ before it
        */
       node: string;
     }
@@ -848,8 +848,8 @@ export type GraphNode = {
     [k: string]: unknown;
   };
   /**
-   * What its failure does, or with `foreach` that of each item; default: its lane fails, and calls are made again as the
-   * stage says.
+   * What its failure does, or with `foreach` that of each item, or with `loop` that of each node in its body that does
+   * not say so itself; default: its lane fails, and calls are made again as the stage says.
    */
   onFailure?: OnFailure | null;
   /**
@@ -866,6 +866,9 @@ export type GraphNode = {
     })
   | (ForeachNode & {
       type: "foreach";
+    })
+  | (LoopNode & {
+      type: "loop";
     })
   | (ReduceNode & {
       type: "reduce";
@@ -915,6 +918,10 @@ export type OnInterrupt = "rerun" | "ask";
  */
 export type Mode = "sequential" | "parallel";
 /**
+ * What it means that a loop's `max_iters` was reached without `stop_when`.
+ */
+export type Exhausted = "fail" | "complete";
+/**
  * How a node ends a run.
  */
 export type EndStatus = "completed" | "failed";
@@ -957,10 +964,6 @@ export type Code =
  * In what two runs differ at a point.
  */
 export type DivergedIn = "stage" | "answer" | "provider" | "attempts" | "outcome" | "output" | "status";
-/**
- * What it means that a loop's `max_iters` was reached without `stop_when`.
- */
-export type Exhausted = "fail" | "complete";
 /**
  * What kind of failure it was; it decides whether trying again can help.
  */
@@ -1086,6 +1089,9 @@ export type Node =
     })
   | (ForeachNode & {
       type: "foreach";
+    })
+  | (LoopNode & {
+      type: "loop";
     })
   | (ReduceNode & {
       type: "reduce";
@@ -2562,7 +2568,7 @@ export interface PlannedNode {
    */
   id: string;
   /**
-   * The type: `run`, `foreach`, `reduce`, `branch`, `export`, `ask`, `set`, `end`.
+   * The type: `run`, `foreach`, `loop`, `reduce`, `branch`, `export`, `ask`, `set`, `end`.
    */
   type: string;
   /**
@@ -5425,6 +5431,36 @@ export interface ForeachNode {
   run: Node;
 }
 /**
+ * A node that runs a graph again and again, until a condition is true or there were enough iterations. Its output is what
+ * the graph of its body makes in the last iteration: the output of its last node, or of its `export`.
+ */
+export interface LoopNode {
+  /**
+   * The most iterations, 1–100.
+   */
+  maxIters: number;
+  /**
+   * When the loop ends: a condition that is evaluated after each iteration and reads the nodes of the body, such as
+   * `$.nodes.check.output.ok`. Without it there are `max_iters` iterations.
+   */
+  stopWhen?: string | null;
+  /**
+   * What reaching `max_iters` means where `stop_when` was never true; default: the node fails.
+   */
+  onExhausted?: Exhausted | null;
+  /**
+   * A condition; when it is false the node is skipped.
+   */
+  when?: string | null;
+  /**
+   * The nodes of the body, in any order. `${previous.x}` is the output of the node `x` in the iteration before, and null
+   * in the first.
+   *
+   * @minItems 1
+   */
+  graph: [GraphNode, ...GraphNode[]];
+}
+/**
  * A node that makes one value of several.
  */
 export interface ReduceNode {
@@ -5883,6 +5919,10 @@ export interface NodeView {
    * The items of a `foreach` node that is under way or has failed.
    */
   items?: ItemsView | null;
+  /**
+   * How many iterations a loop has begun.
+   */
+  iterations?: number | null;
   /**
    * Why items failed of a `foreach` node with `on_failure: continue`, in the order of the items.
    */

@@ -100,11 +100,11 @@ pub enum EventBody {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         role: Option<RoleId>,
     },
-    /// A `foreach` node began.
+    /// A `foreach` node began, or an iteration of a loop: its number, counted from 0, follows the loop in the path.
     NodeStarted {
         /// The node.
         path: NodePath,
-        /// Its items: an array.
+        /// Its items: an array. Of an iteration null.
         items: Data,
     },
     /// A node that calls no provider succeeded.

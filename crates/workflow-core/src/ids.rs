@@ -186,7 +186,8 @@ id!(
 );
 
 /// The position of a node in a run: `iteration/stage[lane]/node`, for instance `2/test[1]/run`. An item of a
-/// `foreach` node has its index after that, counted from 0: `1/plan[0]/review[3]`.
+/// `foreach` node has its index after that, counted from 0: `1/plan[0]/review[3]`. A node in the body of a loop has the
+/// loop before it, with its iteration, counted from 0: `1/plan[0]/fix[2]/check`.
 ///
 /// Cheap to clone, because most events and messages name a node.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -202,10 +203,21 @@ pub struct NodePathParts {
     pub stage: StageId,
     /// The lane: the index of its provider among the stage's, counted from 0.
     pub lane: u32,
+    /// The loop in whose body the node is, and its iteration; `None` for a node of the graph itself.
+    pub within: Option<Box<Within>>,
     /// The node in the stage's graph.
     pub node: NodeId,
     /// The item of a `foreach` node, and within it the item of one in its body; empty for a node itself.
     pub items: Vec<u32>,
+}
+
+/// An iteration of a loop in a graph.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Within {
+    /// The loop.
+    pub node: NodeId,
+    /// The iteration, counted from 0.
+    pub number: u32,
 }
 
 impl NodePath {
@@ -226,9 +238,10 @@ impl NodePath {
     }
 
     fn with_items(&self, items: Vec<u32>) -> Self {
-        let NodePathParts { iteration, stage, lane, node, .. } = &**self;
-        NodePathParts { iteration: *iteration, stage: stage.clone(), lane: *lane, node: node.clone(), items }
-            .into()
+        let NodePathParts { iteration, stage, lane, within, node, .. } = &**self;
+        let (iteration, lane) = (*iteration, *lane);
+        let (stage, within, node) = (stage.clone(), within.clone(), node.clone());
+        NodePathParts { iteration, stage, lane, within, node, items }.into()
     }
 }
 
@@ -249,13 +262,18 @@ impl Deref for NodePath {
 /// Why a text is not a [`NodePath`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not a node path: write iteration/stage[lane]/node, as in `1/plan[0]/run`, with [item] after it"
+    "`{0}` is not a node path: write iteration/stage[lane]/node, as in `1/plan[0]/run`, with [item] after it, and \
+     loop[iteration]/ before a node in the body of a loop"
 )]
 pub struct InvalidPath(String);
 
 impl fmt::Display for NodePath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}[{}]/{}", self.iteration, self.stage, self.lane, self.node)?;
+        write!(f, "{}/{}[{}]/", self.iteration, self.stage, self.lane)?;
+        if let Some(within) = &self.within {
+            write!(f, "{}[{}]/", within.node, within.number)?;
+        }
+        f.write_str(self.node.as_str())?;
         self.items.iter().try_for_each(|item| write!(f, "[{item}]"))
     }
 }
@@ -274,6 +292,14 @@ impl std::str::FromStr for NodePath {
             let (iteration, rest) = text.split_once('/')?;
             let (stage, node) = rest.split_once('/')?;
             let (stage, lane) = stage.strip_suffix(']')?.split_once('[')?;
+            let (within, node) = match node.split_once('/') {
+                Some((within, node)) => {
+                    let (repeat, number) = within.strip_suffix(']')?.split_once('[')?;
+                    let (node_of_loop, number) = (NodeId::new(repeat).ok()?, number.parse().ok()?);
+                    (Some(Box::new(Within { node: node_of_loop, number })), node)
+                }
+                None => (None, node),
+            };
             let (node, items) = match node.split_once('[') {
                 Some((node, items)) => (node, items.strip_suffix(']')?.split("][").collect()),
                 None => (node, Vec::new()),
@@ -282,6 +308,7 @@ impl std::str::FromStr for NodePath {
                 iteration: iteration.parse().ok()?,
                 stage: StageId::new(stage).ok()?,
                 lane: lane.parse().ok()?,
+                within,
                 node: NodeId::new(node).ok()?,
                 items: items.into_iter().map(|item| item.parse().ok()).collect::<Option<_>>()?,
             };
@@ -317,8 +344,9 @@ impl schemars::JsonSchema for NodePath {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
             "type": "string",
-            "description": "iteration/stage[lane]/node, with [item] after it",
-            "pattern": "^[0-9]+/[A-Za-z0-9_-]{1,64}\\[[0-9]+\\]/[A-Za-z0-9_-]{1,64}(\\[[0-9]+\\])*$",
+            "description": "iteration/stage[lane]/node, with [item] after it; a node in the body of a loop has \
+                            loop[iteration]/ before it",
+            "pattern": "^[0-9]+/[A-Za-z0-9_-]{1,64}\\[[0-9]+\\]/([A-Za-z0-9_-]{1,64}\\[[0-9]+\\]/)?[A-Za-z0-9_-]{1,64}(\\[[0-9]+\\])*$",
         })
     }
 }
@@ -340,6 +368,16 @@ mod tests {
     }
 
     #[test]
+    fn a_path_in_the_body_of_a_loop_is_written_and_read_back() {
+        let path: NodePath = "1/test[0]/fix[2]/check[3]".parse().unwrap();
+        assert_eq!((path.node.as_str(), &*path.items), ("check", &[3][..]));
+        let within = path.within.as_deref().map(|within| (within.node.as_str(), within.number));
+        assert_eq!(within, Some(("fix", 2)));
+        assert_eq!(path.to_string(), "1/test[0]/fix[2]/check[3]");
+        assert_eq!(path.parent().unwrap().to_string(), "1/test[0]/fix[2]/check");
+    }
+
+    #[test]
     fn an_invalid_path_is_refused() {
         for text in [
             "",
@@ -353,6 +391,9 @@ mod tests {
             "1/plan[0]/run[]",
             "1/plan[0]/run[1]2",
             "1/plan[0]/run[1][x]",
+            "1/plan[0]/fix/check",
+            "1/plan[0]/fix[1][2]/check",
+            "1/plan[0]/fix[1]/in[2]/check",
         ] {
             assert!(text.parse::<NodePath>().is_err(), "{text}");
         }

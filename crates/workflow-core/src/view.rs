@@ -204,6 +204,9 @@ pub struct NodeView {
     /// The items of a `foreach` node that is under way or has failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub items: Option<ItemsView>,
+    /// How many iterations a loop has begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iterations: Option<u32>,
     /// Why items failed of a `foreach` node with `on_failure: continue`, in the order of the items.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<ItemFailure>,

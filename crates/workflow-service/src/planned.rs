@@ -61,7 +61,7 @@ pub struct PlannedLane {
 pub struct PlannedNode {
     /// The id.
     pub id: String,
-    /// The type: `run`, `foreach`, `reduce`, `branch`, `export`, `ask`, `set`, `end`.
+    /// The type: `run`, `foreach`, `loop`, `reduce`, `branch`, `export`, `ask`, `set`, `end`.
     #[serde(rename = "type")]
     pub kind: String,
     /// How a `reduce` makes one value of several.
@@ -108,6 +108,7 @@ fn type_of(node: &Node) -> &'static str {
     match node {
         Node::Run(_) => "run",
         Node::Foreach(_) => "foreach",
+        Node::Loop(_) => "loop",
         Node::Reduce(_) => "reduce",
         Node::Branch(_) => "branch",
         Node::Export(_) => "export",

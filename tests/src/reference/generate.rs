@@ -14,6 +14,7 @@ use super::play::PROVIDERS;
 
 mod failures;
 mod graph;
+mod loops;
 mod texts;
 
 use self::texts::Names;
@@ -47,6 +48,7 @@ pub fn generate(seed: u64) -> Case {
     orders(seed, &mut profiles);
     waits(seed, &mut profiles);
     ends(seed, count, &mut workflow, &mut profiles);
+    loops::loops(seed, &mut profiles);
     failures::failures(seed, &mut profiles);
     failures::joins(seed, &mut profiles);
     finally(seed, &mut workflow);

@@ -193,7 +193,21 @@ impl Played {
                     path.iteration == iteration && path.stage == *stage && path.lane as usize == number
                 })
                 .collect::<Vec<_>>();
-            here.retain(|path| node.is_none_or(|node| path.node == node.id && path.items.is_empty()));
+            // Only the last iteration of a loop is shown.
+            let is_last = |path: &NodePath| {
+                self.events.iter().all(|event| match (&event.body, &path.within) {
+                    (EventBody::NodeStarted { path: of, items }, Some(within)) => {
+                        let is_its = items.is_null()
+                            && (of.iteration, &of.stage, of.lane) == (path.iteration, &path.stage, path.lane)
+                            && of.node == within.node;
+                        !is_its || of.items.iter().all(|number| *number <= within.number)
+                    }
+                    _ => true,
+                })
+            };
+            here.retain(|path| {
+                node.is_none_or(|node| path.node == node.id && path.items.is_empty() && is_last(path))
+            });
             here.into_iter().map(|path| interruptions(&self.events, path)).sum()
         };
         let mut nodes = Map::new();

@@ -135,8 +135,8 @@ impl<'a> Log<'a> {
         continues: bool,
         refused: bool,
     ) -> Checked {
-        let own = self.graphs.get(&path.stage).and_then(|graph| graph.node(path));
-        let says = own.is_some_and(|own| own.on_failure == Some(OnFailure::Continue));
+        let own = self.graphs.get(&path.stage).and_then(|graph| graph.said(path, |node| node.on_failure));
+        let says = own == Some(OnFailure::Continue);
         let budgets = [Scope::Run, Scope::Stage(path.stage.clone())];
         let is_over = budgets.iter().any(|scope| self.is_used_up(scope));
         let is_of_budget = error.class == FailureClass::Budget;

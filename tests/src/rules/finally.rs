@@ -92,7 +92,9 @@ impl Log<'_> {
     pub(super) fn check_failed(&self, error: &Failure) -> Checked {
         let exhausted = error.class == FailureClass::LoopExhausted;
         let failed = match self.position {
-            Position::Failing(_) => !exhausted,
+            Position::Failing(_) => {
+                !exhausted || self.nodes.values().any(|node| node.iterations > 0 && node.failed)
+            }
             Position::AfterLast => {
                 let is_known = self.reading.expressions;
                 !is_known || self.ending == Some(EndStatus::Failed) || matches!(self.output(), Some(Err(_)))

@@ -12,6 +12,10 @@ use workflow_core::ids::{NodePath, RoleId};
 
 pub(super) struct Graph<'a> {
     pub profile: &'a Profile,
+    /// Its nodes, and after them those in the bodies of its loops.
+    pub nodes: Vec<&'a GraphNode>,
+    /// For each node, the loop in whose body it is.
+    pub loop_of: Vec<Option<usize>>,
     names: HashMap<&'a str, usize>,
     /// For each node, the nodes that it names.
     pub needs: Vec<BTreeSet<usize>>,
@@ -30,23 +34,32 @@ pub(super) struct Form {
 impl<'a> Graph<'a> {
     pub(super) fn new(profile: &'a Profile) -> Self {
         let mut names = HashMap::new();
+        let mut nodes: Vec<&GraphNode> = profile.graph.iter().collect();
+        let mut loop_of = vec![None; nodes.len()];
         for (place, node) in profile.graph.iter().enumerate() {
+            if let Node::Loop(repeat) = &node.node {
+                nodes.extend(&repeat.graph);
+                loop_of.resize(nodes.len(), Some(place));
+            }
+        }
+        for (place, node) in nodes.iter().enumerate() {
             names.insert(node.id.as_str(), place);
             names.extend(node.out.as_ref().map(|out| (out.as_str(), place)));
         }
-        let mut needs = vec![BTreeSet::new(); profile.graph.len()];
+        let mut needs = vec![BTreeSet::new(); nodes.len()];
         let mut arm_of = needs.clone();
         let places = |node: &GraphNode| node.after.iter().map(|name| names[name.as_str()]).collect();
-        let after = profile.graph.iter().map(places).collect();
-        for (place, node) in profile.graph.iter().enumerate() {
+        let after = nodes.iter().copied().map(places).collect();
+        for (place, node) in nodes.iter().enumerate() {
             mentions(&serde_json::to_value(&node.node).unwrap(), &names, &mut needs[place]);
             node.set.values().for_each(|value| mentions(value, &names, &mut needs[place]));
+            needs[place].retain(|need| loop_of[*need] != Some(place));
             let Node::Branch(branch) = &node.node else { continue };
             for name in branch.when.iter().flat_map(|arm| &arm.then) {
                 arm_of[names[name.as_str()]].insert(place);
             }
         }
-        Self { profile, names, needs, arm_of, after }
+        Self { profile, nodes, loop_of, names, needs, arm_of, after }
     }
 
     pub(super) fn place(&self, name: &str) -> Option<usize> {
@@ -54,8 +67,22 @@ impl<'a> Graph<'a> {
     }
 
     pub(super) fn node(&self, path: &NodePath) -> Option<&'a GraphNode> {
-        let nodes = &self.profile.graph;
-        self.place(path.node.as_str()).map(|place| &nodes[place]).filter(|node| node.id == path.node)
+        let place = self.place(path.node.as_str())?;
+        let repeat = self.loop_of[place].map(|repeat| &self.nodes[repeat].id);
+        let is_there = repeat == path.within.as_ref().map(|within| &within.node);
+        Some(self.nodes[place]).filter(|node| is_there && node.id == path.node)
+    }
+
+    /// What a node says of its failures, or else the loop in whose body it is.
+    pub(super) fn said<T>(&self, path: &NodePath, what: impl Fn(&GraphNode) -> Option<T>) -> Option<T> {
+        let own = self.node(path)?;
+        let repeat = || Some(self.nodes[self.loop_of[self.place(path.node.as_str())?]?]);
+        what(own).or_else(|| what(repeat()?))
+    }
+
+    /// The places of the nodes in the body of a loop.
+    pub(super) fn body(&self, repeat: usize) -> impl Iterator<Item = usize> {
+        (0..self.nodes.len()).filter(move |place| self.loop_of[*place] == Some(repeat))
     }
 
     /// The node or the body of an item at `path`.
@@ -69,7 +96,7 @@ impl<'a> Graph<'a> {
 
     /// Whether variables are written while the graph runs: a condition may have been evaluated before.
     pub(super) fn writes(&self) -> bool {
-        self.profile.graph.iter().any(|node| !node.set.is_empty())
+        self.nodes.iter().any(|node| !node.set.is_empty())
     }
 
     /// The nodes that it waits for.
@@ -78,7 +105,7 @@ impl<'a> Graph<'a> {
     }
 
     pub(super) fn join(&self, place: usize) -> Join {
-        self.profile.graph[place].join.unwrap_or_default()
+        self.nodes[place].join.unwrap_or_default()
     }
 
     pub(super) fn is_last(&self, place: usize) -> bool {
@@ -112,13 +139,21 @@ impl<'a> Graph<'a> {
             return Some(Form { repairs: own });
         }
         let place = self.place(path.node.as_str()).filter(|_| path.items.is_empty());
-        let mut exports = self.exports().filter(|(_, export)| {
-            place.is_some() && self.place(&export.from) == place && self.schema_of(export, stage).is_some()
+        let all = self.nodes.iter().enumerate().filter_map(|(place, node)| match &node.node {
+            Node::Export(export) if self.loop_of[place].is_none() => {
+                Some((export, self.schema_of(export, stage)))
+            }
+            Node::Export(export) => Some((export, export.output_schema.as_ref())),
+            _ => None,
         });
-        if let Some((_, export)) = exports.next() {
+        let mut exports = all.filter(|(export, schema)| {
+            place.is_some() && self.place(&export.from) == place && schema.is_some()
+        });
+        if let Some((export, _)) = exports.next() {
             return Some(Form { repairs: export.repairs.or(stage.repairs).unwrap_or(own) });
         }
-        let is_output = place.is_some_and(|place| self.exports().count() == 0 && self.is_last(place));
+        let top = place.filter(|place| self.loop_of[*place].is_none());
+        let is_output = top.is_some_and(|place| self.exports().count() == 0 && self.is_last(place));
         if is_output && stage.output_schema.is_some() {
             return Some(Form { repairs: stage.repairs.unwrap_or(own) });
         }
@@ -148,6 +183,7 @@ pub(super) fn when(node: &Node) -> Option<&str> {
         Node::Run(run) => run.when.as_deref(),
         Node::Reduce(reduce) => reduce.run.when.as_deref(),
         Node::Foreach(foreach) => foreach.when.as_deref(),
+        Node::Loop(repeat) => repeat.when.as_deref(),
         Node::Export(export) => export.when.as_deref(),
         Node::Ask(ask) => ask.when.as_deref(),
         Node::Set(set) => set.when.as_deref(),

@@ -50,6 +50,7 @@ impl<'a> Log<'a> {
                 (lane.failed, lane.output) = (true, left);
                 Ok(())
             }
+            EventBody::NodeStarted { path, items } if items.is_null() => self.take_iteration(path),
             EventBody::NodeStarted { path, items } => {
                 self.check_start(path)?;
                 let is_foreach = matches!(self.what(path), Some(Node::Foreach(_)));
@@ -117,12 +118,17 @@ impl<'a> Log<'a> {
                 if node.is_some_and(|node| node.succeeded) {
                     let unset = self.sets(path) > 0 && error.class == FailureClass::Expression;
                     rule(unset, "a succeeded node fails only if its variables cannot be set")?;
-                } else if self.of_items(path).any(|(_, node)| node.fails_lane()) {
+                } else if self.of_items(path).any(|(_, node)| node.fails_lane())
+                    || self.of_body(path).any(|(_, node)| node.fails_lane())
+                {
                     by_itself = false;
                     rule(
                         self.running_in(path.lane) == 0,
-                        "a `foreach` fails after its last running item has ended",
+                        "a `foreach`, or a loop, fails after the last running call in it has ended",
                     )?;
+                } else if node.is_some_and(|node| node.iterations > 0) {
+                    self.check_start(path)?;
+                    self.check_exhausted(path, error)?;
                 } else {
                     self.check_start(path)?;
                     let is_call = self.what(path).and_then(graph::call).is_some();
@@ -145,7 +151,10 @@ impl<'a> Log<'a> {
                 if by_itself {
                     return self.check_passes(path, error, *continues, true);
                 }
-                rule(!continues, "a `foreach` whose items fail for it fails its lane")
+                rule(
+                    !continues,
+                    "a `foreach` whose items fail for it, or a loop whose nodes do, fails its lane",
+                )
             }
             other => self.take_of_persons(other),
         }
@@ -212,17 +221,23 @@ impl<'a> Log<'a> {
             limit
         } else {
             let place = graph.place(path.node.as_str()).unwrap();
+            self.check_in_loop(graph, path)?;
             let before: Vec<_> = graph.waits_for(place).collect();
             let ended = |place: &usize| self.at(graph, path, *place).is_some_and(NodeLog::has_ended);
             let succeeded = |place: &usize| self.at(graph, path, *place).is_some_and(|node| node.succeeded);
             let is_any = graph.join(place) == Join::Any;
             let ended = before.iter().all(ended) || (is_any && before.iter().any(succeeded));
             rule(ended, "a node starts after all of its dependencies have ended")?;
+            if self.nodes.get(path).is_some_and(|node| node.iterations > 0) {
+                // A loop takes no slot while the nodes in its body do.
+                return Ok(());
+            }
             graph.profile.concurrency.unwrap_or(64) as usize
         };
         let others = self
             .of_lane(path.lane)
-            .filter(|(other, node)| !node.has_ended() && *other != path && other.parent() == path.parent());
+            .filter(|(other, node)| !node.has_ended() && *other != path && other.parent() == path.parent())
+            .filter(|(_, node)| node.iterations == 0);
         rule(others.count() < limit, "the number of parallel nodes is limited")
     }
 
@@ -245,7 +260,7 @@ impl<'a> Log<'a> {
         let Some(place) = graph.place(path.node.as_str()).filter(|_| path.items.is_empty()) else {
             return false;
         };
-        let node = &graph.profile.graph[place];
+        let node = graph.nodes[place];
         let takes = |branch: &usize| {
             let names = self.at(graph, path, *branch).map(|branch| branch.output.clone()).unwrap_or_default();
             let names = names.as_array().cloned().unwrap_or_default();
@@ -271,10 +286,10 @@ impl<'a> Log<'a> {
     }
 
     /// The data that conditions of the node at `path` read.
-    fn document(&self, path: &NodePath) -> Value {
+    pub(super) fn document(&self, path: &NodePath) -> Value {
         let graph = &self.graphs[&path.stage];
         let mut nodes = Map::new();
-        for (place, spec) in graph.profile.graph.iter().enumerate() {
+        for (place, spec) in graph.nodes.iter().enumerate() {
             let Some(node) = self.at(graph, path, place).filter(|node| node.has_ended()) else { continue };
             let status = match node {
                 NodeLog { skipped: true, .. } => "skipped",
@@ -291,6 +306,9 @@ impl<'a> Log<'a> {
             if matches!(spec.node, Node::Foreach(_)) {
                 document["errors"] = self.failed_items(path, spec);
             }
+            if node.iterations > 0 {
+                document["iterations"] = node.iterations.into();
+            }
             for name in [Some(&spec.id), spec.out.as_ref()].into_iter().flatten() {
                 nodes.insert(name.to_string(), document.clone());
             }
@@ -301,13 +319,16 @@ impl<'a> Log<'a> {
         if let Some(item) = self.item(path) {
             document["item"] = item;
         }
+        if let Some(within) = &path.within {
+            document["previous"] = self.previous(graph, path, within);
+        }
         document
     }
 
     /// Why items of a `foreach` failed whose lane continues.
     fn failed_items(&self, path: &NodePath, spec: &GraphNode) -> Value {
-        let parts = NodePathParts { node: spec.id.clone(), items: Vec::new(), ..NodePathParts::clone(path) };
-        let node = parts.into();
+        let graph = &self.graphs[&path.stage];
+        let node = Self::beside(graph, path, graph.place(spec.id.as_str()).unwrap());
         let mut failed: Vec<_> = self.of_items(&node).filter(|(_, item)| item.passed).collect();
         failed.sort_by_key(|(path, _)| path.items.clone());
         let shown = failed.into_iter().map(|(path, item)| {
@@ -345,6 +366,7 @@ impl<'a> Log<'a> {
                 let outputs: Option<Vec<_>> = ended.collect();
                 outputs.map(Value::Array).ok_or("a `foreach` completes when all of its items have ended")
             }
+            Node::Loop(_) => self.output_of_loop(graph, path),
             Node::Reduce(reduce) => {
                 let values: Vec<_> = reduce.from.iter().filter_map(|name| source(name)).collect();
                 if let ([_], [Value::Array(elements)]) = (&reduce.from[..], &values[..]) {
@@ -360,7 +382,7 @@ impl<'a> Log<'a> {
             }
             Node::Export(export) => {
                 let data = source(&export.from).unwrap_or_default();
-                let is_top = path.items.is_empty();
+                let is_top = path.items.is_empty() && path.within.is_none();
                 let schema = if is_top {
                     graph.schema_of(export, self.stage(&path.stage))
                 } else {
@@ -417,16 +439,13 @@ impl<'a> Log<'a> {
         let graph = &self.graphs[stage];
         let (iteration, stage) = (self.iteration, stage.clone());
         let node = graph.profile.graph[0].id.clone();
-        let path: NodePath = NodePathParts { iteration, stage, lane, node, items: Vec::new() }.into();
+        let within = None;
+        let path: NodePath = NodePathParts { iteration, stage, lane, within, node, items: Vec::new() }.into();
         let ended =
             |place| self.at(graph, &path, place).is_some_and(|node| node.has_ended() && !node.fails_lane());
         let count = graph.profile.graph.len();
         rule((0..count).all(ended), "a lane completes when none of its nodes has failed for it")?;
-        let completed = |place: &usize| self.at(graph, &path, *place).is_some_and(|node| node.succeeded);
-        let mut of: Vec<_> = graph.exports().map(|(place, _)| place).filter(completed).collect();
-        if of.is_empty() {
-            of = (0..count).filter(|place| graph.is_last(*place)).filter(completed).collect();
-        }
+        let of = self.makes_output(graph, &path, (0..count).collect());
         let id = |place: &usize| graph.profile.graph[*place].id.clone();
         let expected = match &of[..] {
             [only] => LaneOutput::Node(id(only)),
@@ -455,10 +474,15 @@ impl<'a> Log<'a> {
     }
 
     /// The node at `place` in the lane of `path`.
-    fn at(&self, graph: &Graph<'_>, path: &NodePath, place: usize) -> Option<&NodeLog> {
-        let node = graph.profile.graph[place].id.clone();
-        let parts = NodePathParts { node, items: Vec::new(), ..NodePathParts::clone(path) };
-        self.nodes.get(&parts.into())
+    pub(super) fn at(&self, graph: &Graph<'_>, path: &NodePath, place: usize) -> Option<&NodeLog> {
+        self.nodes.get(&Self::beside(graph, path, place))
+    }
+
+    /// The path of the node at `place` in the lane of `path`, and in the same iteration of its loop.
+    fn beside(graph: &Graph<'_>, path: &NodePath, place: usize) -> NodePath {
+        let node = graph.nodes[place].id.clone();
+        let within = path.within.clone().filter(|_| graph.loop_of[place].is_some());
+        NodePathParts { node, within, items: Vec::new(), ..NodePathParts::clone(path) }.into()
     }
 
     /// The nodes of a lane of the current stage that have events.
@@ -476,7 +500,10 @@ impl<'a> Log<'a> {
     fn of_items<'l>(&'l self, path: &'l NodePath) -> impl Iterator<Item = (&'l NodePath, &'l NodeLog)> {
         let items = &path.items;
         self.of_lane(path.lane).filter(move |(below, _)| {
-            below.node == path.node && below.items.len() > items.len() && below.items.starts_with(items)
+            below.node == path.node
+                && below.within == path.within
+                && below.items.len() > items.len()
+                && below.items.starts_with(items)
         })
     }
 

@@ -75,6 +75,9 @@ pub fn continues(bundle: &Bundle, path: &NodePath) -> bool {
 
 /// A node in all iterations; or an item in one of them, because the items differ in each iteration.
 fn place(path: &NodePath) -> NodePath {
-    let iteration = if path.items.is_empty() { 1 } else { path.iteration };
-    NodePathParts { iteration, ..NodePathParts::clone(path) }.into()
+    let mut place = NodePathParts::clone(path);
+    if path.items.is_empty() {
+        (place.iteration, place.within) = (1, None);
+    }
+    place.into()
 }

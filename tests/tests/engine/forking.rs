@@ -286,6 +286,24 @@ fn a_fork_leaves_its_run_at_a_stage_a_node_or_an_event_and_has_values_of_its_own
 }
 
 #[test]
+fn a_fork_begins_a_loop_an_iteration_of_it_or_a_node_in_its_body_again() {
+    let played = Played::new(Scenario::named("loop_concurrency"));
+    let all = ["a", "b", "a", "c after ann(b)"];
+    for (path, calls) in [
+        ("1/work[0]/rounds", &all[..]),
+        ("1/work[0]/rounds[0]/b", &all[1..]),
+        ("1/work[0]/rounds[1]", &all[2..]),
+        ("1/work[0]/rounds[1]/c", &all[3..]),
+    ] {
+        let (view, _) = played.fork(Fork::of(played.run.clone()).at(node(path)));
+        let mut made: Vec<_> = played.prompts(&view.run_id);
+        made.retain(|prompt| prompt != "1/work: beside");
+        let expected: Vec<_> = calls.iter().map(|call| format!("1/work: {call}")).collect();
+        assert_eq!(made[..made.len() - 1], expected, "{path}: before the last node");
+    }
+}
+
+#[test]
 fn another_output_writes_the_variables_of_its_stage_again() {
     let sim = Sim::new();
     let deeds = Deeds::new(&sim);

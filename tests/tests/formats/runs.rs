@@ -15,12 +15,13 @@ use workflow_tests::shelf::Shelf;
 use workflow_tests::sim::Sim;
 
 /// Scenarios that are played to their end. Their runs have their names.
-const PLAYED: [&str; 9] = [
+const PLAYED: [&str; 10] = [
     "cancel",
     "committee",
     "export_violated",
     "finally_fails",
     "graph_queue",
+    "loop_fix",
     "loop_with_fallback",
     "pause_and_resume",
     "repair_and_retry",
@@ -72,6 +73,27 @@ const LAST: &str = "
 workflow: { name: Last, stages: [work], finally: [tidy] }
 work: { provider: ann }
 tidy: { provider: bob, with: { bob: { after: 5000 } } }
+";
+
+const ITERATES: &str = "
+workflow: { name: Iterates, stages: [work] }
+work: { provider: ann, profile: iterates }
+--- # profile work.iterates
+graph:
+  - id: rounds
+    type: loop
+    max_iters: 3
+    stop_when: \"$.nodes.check.output.ok == true\"
+    on_exhausted: complete
+    graph:
+      - { id: edit, type: run, prompt: \"Edit after ${previous.check:-nothing}\" }
+      - id: check
+        type: run
+        inputs: [edit]
+        prompt: Check
+        output: json
+        with: { ann: { reply: { ok: false } }, \"rounds[1]/ann\": { after: 5000, reply: { ok: true } } }
+  - { id: last, type: run, inputs: [rounds], prompt: Last }
 ";
 
 const QUOTA: &str = "
@@ -264,6 +286,7 @@ async fn waiting(world: &World) {
     let engine = world.rest("slot", SLOTS).await;
     engine.create(start("slot_behind", "slot")).await.unwrap();
 
+    world.die("iterates", "iterates", ITERATES, 50).await;
     world.die("last", "last", LAST, 50).await;
     world.die("quota", "quota", QUOTA, 1_000).await;
     world.rest("quota_over", &QUOTA.replace("3600000", "60000")).await;

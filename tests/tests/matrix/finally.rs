@@ -93,6 +93,7 @@ fn happenings() -> Vec<Happening> {
             Some((Completed, None)),
         ),
         happening("a graph", ", profile: graph", "", Some((Completed, None))),
+        happening("a loop", ", profile: repeats", "", Some((Completed, None))),
         happening("nothing to do", ", when: 'false'", "", Some((Skipped, None))),
         happening(
             "failure",
@@ -177,6 +178,13 @@ graph:
   - {{ id: list, type: run, prompt: List, output: text }}
   - {{ id: each, type: foreach, items: [1, 2], mode: parallel, run: {{ type: run, prompt: \"${{item}}\" }} }}
   - {{ id: sum, type: reduce, from: each, strategy: concat, after: list }}
+--- # profile tidy.repeats
+graph:
+  - id: rounds
+    type: loop
+    max_iters: 3
+    stop_when: \"$.previous.list != null\"
+    graph: [{{ id: list, type: run, prompt: \"List after ${{previous.list:-nothing}}\", output: text }}]
 ",
             body.outside, happening.outside, body.workflow, body.build, happening.tidy
         )

@@ -95,6 +95,13 @@ fn singles() -> Vec<(&'static str, &'static str, Value, Value, Option<(Value, Fa
             Some((json!("text"), FailureClass::Expression)),
         ),
         (
+            "loop",
+            "type: loop, max_iters: 2, graph: [{ id: inner, type: set, value: '${nodes.source.output}' }]",
+            done(),
+            done(),
+            None,
+        ),
+        (
             "node after any",
             "type: set, value: this, after: [source, before], join: any",
             done(),

@@ -47,8 +47,8 @@ function ofEvent(event: Event): RunLogEntry {
   };
 }
 
-/** The stage and the node in a path such as `2/plan[0]/review[3]`. */
+/** The stage and the node in a path such as `2/plan[0]/review[3]` or `2/plan[0]/fix[1]/check`. */
 function place(path: string): { stage?: string; nodeId?: string } {
-  const [, stage, nodeId] = /^\d+\/([^/[]+)(?:\[\d+\])?(?:\/([^/[]+))?/.exec(path) ?? [];
+  const [, stage, nodeId] = /^\d+\/([^/[]+)(?:\[\d+\])?(?:\/(?:[^/[]+\[\d+\]\/)?([^/[]+))?/.exec(path) ?? [];
   return present({ stage, nodeId });
 }

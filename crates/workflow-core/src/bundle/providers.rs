@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Bundle;
-use crate::definition::model::{Lane, call_mut};
+use crate::definition::model::{Lane, call_mut, each_node};
 
 /// The name that stands for all providers that a [`ProviderMap`] does not name.
 const ALL: &str = "*";
@@ -122,7 +122,8 @@ impl Bundle {
             stage.with = None;
         }
         for (stage, profile) in &mut self.profiles {
-            for run in profile.graph.iter_mut().filter_map(|node| call_mut(&mut node.node)) {
+            each_node(profile, |node| {
+                let Some(run) = call_mut(node) else { return };
                 let other = match run.provider.as_mut().filter(|own| *own != OF_STAGE) {
                     Some(own) => replace(own, map),
                     None => changed.contains(stage),
@@ -130,7 +131,7 @@ impl Bundle {
                 if other {
                     run.with = None;
                 }
-            }
+            });
         }
         self.record(&self.replaced().then(map));
         self

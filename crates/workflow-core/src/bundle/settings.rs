@@ -6,6 +6,7 @@ use super::providers::OF_STAGE;
 use super::{Bundle, ProviderMap};
 use crate::definition::model::{
     Diagnostic, Lane, Node, ProviderSetting, ProviderSettings, ReduceStrategy, RunNode, Stage, call_mut,
+    each_node,
 };
 
 impl Bundle {
@@ -52,17 +53,18 @@ impl Bundle {
                 Some(profile) => {
                     let common = common(&stage.providers, settings);
                     let mut inherits = false;
-                    for run in profile.graph.iter_mut().filter_map(|node| caller(&mut node.node)) {
+                    each_node(profile, |node| {
+                        let Some(run) = caller(node) else { return };
                         let own = run.provider.clone().filter(|own| own != OF_STAGE);
                         is_dynamic |= own.as_deref().is_some_and(is_expression);
                         inherits |= own.is_none();
                         let setting = own.as_deref().map_or(common, |own| settings.get(own));
-                        let Some(setting) = setting else { continue };
+                        let Some(setting) = setting else { return };
                         of_node(run, own.is_some(), stage, setting);
                         if own.is_some() {
                             run.provider = Some(registered(setting, own));
                         }
-                    }
+                    });
                     let is_set = |lane: &Lane| settings.get(&lane.provider).is_some_and(has_options);
                     if inherits && common.is_none() && stage.providers.iter().any(is_set) {
                         let message = format!(

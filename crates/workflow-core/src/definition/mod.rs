@@ -41,7 +41,7 @@ mod resolve;
 mod yaml;
 
 pub(crate) use check::{NodeNames, after, arms, needs, uses};
-pub(crate) use model::{AssignmentsFile, NotificationsFile, ProvidersFile, WorkflowFile};
+pub(crate) use model::{AssignmentsFile, Flat, NotificationsFile, ProvidersFile, WorkflowFile};
 
 pub use crate::role::{Role, Variable, VariableType};
 pub use crate::suggest::{did_you_mean, nearest};
@@ -54,7 +54,7 @@ pub(crate) use model::time;
 pub use model::{
     Arm, AskNode, Assignment, Assignments, BranchNode, Budget, Concurrency, DIAGNOSTIC_CODES, Diagnostic,
     DiagnosticLine, Diagnostics, EndNode, EndStatus, Exhausted, ExportNode, ForeachNode, GraphNode, Include,
-    InvalidDuration, Join, Lane, LoopSpec, Mode, Node, NoticeKind, Notifications, NotifyChannel,
+    InvalidDuration, Join, Lane, LoopNode, LoopSpec, Mode, Node, NoticeKind, Notifications, NotifyChannel,
     NotifyTarget, OnFailure, OnInterrupt, OutputFormat, ParallelStrategy, Period, Profile, PromptTemplate,
     ProviderSetting, ProviderSettings, ReduceNode, ReduceStrategy, RunNode, SchemaSource, SessionMode,
     SetNode, Severity, SourceRange, Stage, WaitNode, Workflow, WorkflowInput, WorktreeSpec, calls_of,

@@ -160,6 +160,9 @@ impl GraphPlan {
 
     /// Whether only a failure can prevent a node from running.
     pub(super) fn is_certain(&self, place: usize) -> bool {
+        if self.loop_of(place).is_some_and(|repeat| !self.is_certain(repeat)) {
+            return false;
+        }
         let is_certain = |place: &usize| {
             self.nodes.get(*place).is_some_and(|node| node.when.is_none() && node.arm_of.is_empty())
         };
@@ -167,7 +170,8 @@ impl GraphPlan {
     }
 
     fn written_before(&self, place: usize) -> BTreeSet<&str> {
-        let before = self.before(place).into_iter().filter_map(|place| self.nodes.get(place));
+        let of_loop = self.loop_of(place).map(|repeat| self.before(repeat)).unwrap_or_default();
+        let before = self.before(place).into_iter().chain(of_loop).filter_map(|place| self.nodes.get(place));
         before.flat_map(|node| &node.set).map(|(name, _)| name.as_str()).collect()
     }
 }
@@ -215,7 +219,11 @@ impl StagePlan {
                             names.extend(end.reason.iter().flat_map(Template::names));
                             names.extend(end.output.iter().flat_map(ValueTemplate::names));
                         }
-                        NodeKind::Reduce { .. } | NodeKind::Branch(_) | NodeKind::Export { .. } => {}
+                        // The nodes in the body of a loop are among the nodes.
+                        NodeKind::Loop(_)
+                        | NodeKind::Reduce { .. }
+                        | NodeKind::Branch(_)
+                        | NodeKind::Export { .. } => {}
                     }
                 }
             }

@@ -113,6 +113,17 @@ pub(crate) struct GraphPlan {
     pub ends: Vec<usize>,
     /// Whether a node starts when one that it waits for has succeeded.
     pub has_any: bool,
+    /// The loops, if there are any. The nodes in their bodies come after all others.
+    pub loops: Option<Box<LoopsPlan>>,
+}
+
+/// The loops of a graph.
+#[derive(Debug)]
+pub(crate) struct LoopsPlan {
+    /// How many nodes are in no body.
+    pub own: usize,
+    /// For each node in a body, the place of its loop.
+    pub of: Vec<usize>,
 }
 
 /// All nodes are in one list, as stages are.
@@ -149,6 +160,7 @@ pub(crate) struct FailurePlan {
 pub(crate) enum NodeKind {
     Call(Box<CallPlan>),
     Foreach(Box<ForeachPlan>),
+    Loop(Box<RepeatPlan>),
     Reduce { from: Vec<Source>, strategy: ReduceStrategy },
     Branch(Vec<ArmPlan>),
     Export { from: Source, schema: Option<Arc<OutputSchema>> },
@@ -156,6 +168,18 @@ pub(crate) enum NodeKind {
     Set(Box<ValueTemplate>),
     Wait(Box<WaitPlan>),
     End(Box<EndPlan>),
+}
+
+/// A node that runs the nodes in its body again and again.
+#[derive(Debug)]
+pub(crate) struct RepeatPlan {
+    pub max_iters: u32,
+    pub stop_when: Option<Condition>,
+    pub on_exhausted: Exhausted,
+    /// The places of the nodes in its body.
+    pub body: Vec<usize>,
+    /// The nodes that `stop_when` can read: those in its body, and those that the loop needs.
+    pub reads: Vec<usize>,
 }
 
 /// What a node waits for.
@@ -375,10 +399,38 @@ impl GraphPlan {
         self.nodes.iter().filter_map(|node| node.kind.calls())
     }
 
+    /// The place of the loop in whose body a node is.
+    #[inline]
+    pub(crate) fn loop_of(&self, place: usize) -> Option<usize> {
+        let loops = self.loops.as_deref()?;
+        loops.of.get(place.checked_sub(loops.own)?).copied()
+    }
+
+    /// How many nodes are in no body.
+    pub(crate) fn own(&self) -> usize {
+        self.loops.as_ref().map_or(self.nodes.len(), |loops| loops.own)
+    }
+
     /// Which nodes that completed make the lane's output.
     pub(crate) fn output(&self, completed: impl Fn(&NodeId) -> bool) -> LaneOutput {
+        Self::output_of(&|| self.nodes.iter().take(self.own()), completed)
+    }
+
+    /// Which nodes in the body of a loop that completed make its output.
+    pub(crate) fn output_of_body(
+        &self,
+        repeat: &RepeatPlan,
+        completed: impl Fn(&NodeId) -> bool,
+    ) -> LaneOutput {
+        Self::output_of(&|| repeat.body.iter().filter_map(|place| self.nodes.get(*place)), completed)
+    }
+
+    fn output_of<'p, I: Iterator<Item = &'p NodePlan>>(
+        nodes: &dyn Fn() -> I,
+        completed: impl Fn(&NodeId) -> bool,
+    ) -> LaneOutput {
         let ids = |wanted: &dyn Fn(&NodePlan) -> bool| -> Vec<NodeId> {
-            let nodes = self.nodes.iter().filter(|node| wanted(node) && completed(&node.id));
+            let nodes = nodes().filter(|node| wanted(node) && completed(&node.id));
             nodes.map(|node| node.id.clone()).collect()
         };
         let mut ids_of_output = ids(&|node| matches!(node.kind, NodeKind::Export { .. }));

@@ -1,6 +1,6 @@
 //! Which output entries a window has.
 
-use crate::ids::{NodeId, NodePath, StageId};
+use crate::ids::{NodeId, NodePath, StageId, Within};
 use crate::output::{OutputEntry, OutputKind};
 use crate::store::text::contains;
 
@@ -29,9 +29,12 @@ pub struct OutputFilter {
     pub stage: Option<StageId>,
     /// Only entries of this lane, counted from 0.
     pub lane: Option<u32>,
-    /// Only entries of this node, and of its items.
+    /// Only entries of nodes in this iteration of a loop.
+    pub within: Option<Within>,
+    /// Only entries of this node, and of its items; of a loop, those of the nodes in its body.
     pub node: Option<NodeId>,
-    /// Only entries of this item of a `foreach` node, and of the items within it; empty means any.
+    /// Only entries of this item of a `foreach` node, and of the items within it, or of this iteration of a loop; empty
+    /// means any.
     pub items: Vec<u32>,
     /// Only entries of this attempt.
     pub attempt: Option<u32>,
@@ -138,6 +141,7 @@ impl OutputFilter {
         self.iteration = Some(path.iteration);
         self.stage = Some(path.stage.clone());
         self.lane = Some(path.lane);
+        self.within = path.within.as_deref().cloned();
         self.node = Some(path.node.clone());
         self.items.clone_from(&path.items);
         self
@@ -205,7 +209,18 @@ impl OutputFilter {
         self.iteration.is_none_or(|iteration| iteration == path.iteration)
             && self.stage.as_ref().is_none_or(|stage| *stage == path.stage)
             && self.lane.is_none_or(|lane| lane == path.lane)
-            && self.node.as_ref().is_none_or(|node| *node == path.node)
-            && path.items.starts_with(&self.items)
+            && self.within.as_ref().is_none_or(|within| path.within.as_deref() == Some(within))
+            && self.matches_node(path)
+    }
+
+    fn matches_node(&self, path: &NodePath) -> bool {
+        match (&self.node, &path.within) {
+            (Some(node), Some(within)) if *node == within.node => {
+                self.items.is_empty() || self.items == [within.number]
+            }
+            (node, _) => {
+                node.as_ref().is_none_or(|node| *node == path.node) && path.items.starts_with(&self.items)
+            }
+        }
     }
 }

@@ -19,7 +19,7 @@ pub(crate) fn of(definition: &str) -> BTreeMap<String, String> {
             stage
         }
         "Lane" => serde_json::to_value(&resolved.stages["s"].providers[0]).unwrap(),
-        "LoopSpec" => json!({ "on_exhausted": Exhausted::default() }),
+        "LoopSpec" | "LoopNode" => json!({ "on_exhausted": Exhausted::default() }),
         "RunNode" => json!({
             "output": OutputFormat::default(),
             "session": resolved.stages["s"].session,

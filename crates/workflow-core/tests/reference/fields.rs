@@ -22,6 +22,7 @@ const TITLES: &[(&str, &str)] = &[
     ("GraphNode", "Every node"),
     ("RunNode", "Type `run`"),
     ("ForeachNode", "Type `foreach`"),
+    ("LoopNode", "Type `loop`"),
     ("ReduceNode", "Type `reduce`"),
     ("BranchNode", "Type `branch`"),
     ("Arm", "An entry of `when` of a branch"),

@@ -254,7 +254,7 @@ fn cut(events: &[Event], fork: &Fork) -> Result<usize, EngineError> {
                 None => 1,
             }
         }
-        ForkPoint::Node(path) => match events.iter().position(|event| event.body.path() == Some(path)) {
+        ForkPoint::Node(path) => match events.iter().position(|event| is_of(event, path)) {
             Some(first) => first,
             None => {
                 return none(format!("it has no events of a node `{path}`, only of {}", nodes(events)));
@@ -300,6 +300,15 @@ fn stages(events: &[Event]) -> String {
         | EventBody::StageAsked { stage, .. } => Some(stage.to_string()),
         _ => None,
     }))
+}
+
+/// Whether an event is of a node, or begins the first iteration of the loop that the node is.
+fn is_of(event: &Event, path: &NodePath) -> bool {
+    let begins = |of: &NodePath| of.items == [0] && of.parent().as_ref() == Some(path);
+    match &event.body {
+        EventBody::NodeStarted { path: of, items } if items.is_null() => of == path || begins(of),
+        body => body.path() == Some(path),
+    }
 }
 
 /// The nodes that have events.

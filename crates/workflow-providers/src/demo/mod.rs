@@ -20,7 +20,8 @@ use self::options::{Attempt, DemoOptions};
 ///
 /// Its answer is the first of these that exists:
 ///
-/// 1. one of the `answers` under `with`: the n-th in the n-th iteration, the last one from then on;
+/// 1. one of the `answers` under `with`: the n-th in the n-th iteration, of the loop in whose body the node is or
+///    else of the run, the last one from then on;
 /// 2. if the output has a schema, an instance of it: one of its `examples` in the same way, else a value
 ///    generated from its `const`, `enum`, `default`, `type` and required properties;
 /// 3. a text that says that this is a demo, with the start of the prompt.
@@ -85,7 +86,9 @@ impl Provider for DemoProvider {
         if let Some(failure) = failure(attempt, &context) {
             return Err(ProviderError { usage, ..failure });
         }
-        let turn = request.id.path.iteration.saturating_sub(1) as usize;
+        let path = &request.id.path;
+        let turn = path.within.as_ref().map_or(path.iteration.saturating_sub(1), |within| within.number);
+        let turn = turn as usize;
         let answer = answer(&request, &prompt, &options, turn)?;
         context.output(OutputKind::Log, "demo: answered");
         Ok(Reply { usage, session, ..Reply::json(&answer) })

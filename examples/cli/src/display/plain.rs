@@ -157,6 +157,11 @@ impl Story {
             EventBody::SessionDropped { path, session } => {
                 format!("{} abandons its session {session} and starts a new one", place(path))
             }
+            EventBody::NodeStarted { path, items } if items.is_null() => {
+                let made = path.items.last().map_or(0, |number| number + 1);
+                let repeat = path.parent().map_or_else(|| place(path), |repeat| place(&repeat));
+                format!("{repeat} began iteration {made}")
+            }
             EventBody::NodeStarted { path, items } => {
                 let items = items.value().as_array().map_or(0, Vec::len);
                 format!("{} has {}", place(path), count(items as u64, "item"))
@@ -268,15 +273,18 @@ fn after(since: Option<Timestamp>, at: Timestamp) -> String {
     since.map(|since| format!(" after {}", duration(between(since, at)))).unwrap_or_default()
 }
 
-/// The lane, and in a graph the node and the item: `plan[0]`, `plan[0]/reviews[3]`.
+/// The lane, and in a graph the node and the item: `plan[0]`, `plan[0]/reviews[3]`, `plan[0]/fix[2]/check`.
 fn place(path: &NodePath) -> String {
     /// The name of the only node of a stage without a graph.
     const SIMPLE: &str = "run";
     let lane = format!("{}[{}]", path.stage, path.lane);
-    if path.node.as_str() == SIMPLE && path.items.is_empty() {
+    if path.node.as_str() == SIMPLE && path.items.is_empty() && path.within.is_none() {
         return lane;
     }
-    let mut place = format!("{lane}/{}", path.node);
+    let mut place = match &path.within {
+        Some(within) => format!("{lane}/{}[{}]/{}", within.node, within.number, path.node),
+        None => format!("{lane}/{}", path.node),
+    };
     for item in &path.items {
         let _ = write!(place, "[{item}]");
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use workflow_core::bundle::Bundle;
-use workflow_core::definition::Workflow;
+use workflow_core::definition::{GraphNode, Node, Profile, Workflow};
 use workflow_core::failure::Failure;
 use workflow_core::ids::{NodeId, NodePath, StageId};
 use workflow_core::status::{RunStatus, StageStatus, WaitReason};
@@ -67,7 +67,7 @@ pub(super) fn rows(
     }
     let width = workflow.stages.keys().map(|id| id.as_str().len()).max().unwrap_or(0);
     for id in workflow.stages.keys().skip(from).take(to - from) {
-        let nodes = bundle.profiles.get(id).map_or(0, |profile| profile.graph.len());
+        let nodes = bundle.profiles.get(id).map_or(0, nodes);
         Stage { id, nodes, said, now }.rows(run.context.stages.get(id), width, &mut rows);
     }
     if to < stages {
@@ -181,6 +181,7 @@ impl Stage<'_> {
             let mut parts = vec![format!("    {}", node.id)];
             parts.extend(node.provider.as_deref().map(harmless));
             parts.extend(node.items.as_ref().map(counts));
+            parts.extend(node.iterations.map(|made| format!("iteration {made}")));
             parts.extend(self.news(number, &node.id, &Call::from(node)));
             rows.push(Row { mark: mark(node.status), text: parts.join("  ") });
         }
@@ -206,6 +207,12 @@ impl Stage<'_> {
         }
         parts
     }
+}
+
+/// How many nodes a graph has, those in the bodies of its loops included.
+fn nodes(profile: &Profile) -> usize {
+    let in_body = |node: &GraphNode| if let Node::Loop(repeat) = &node.node { repeat.graph.len() } else { 0 };
+    profile.graph.iter().map(|node| 1 + in_body(node)).sum()
 }
 
 /// A call of a lane or of a node.

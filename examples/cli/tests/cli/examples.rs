@@ -25,7 +25,7 @@ const IN_HOME: [(&str, &str, &str); 12] = [
     ("deep-research", "/output/rounds", "2"),
     ("dependency-updates", "/context/stages/update/output/failed/0/index", "1"),
     ("duplicates", "/output", "\"This is the same as: The menu does not close\""),
-    ("fix-issue", "/output", "\"All remarks are answered.\""),
+    ("fix-issue", "/context/stages/write/output/rounds", "2"),
     ("process-transactions", "/output/large", "[null,\"5000 was examined\",null]"),
     ("provision-order", "/output", "\"How many?\""),
     ("release-checks", "/output/ready", "true"),

@@ -13,7 +13,15 @@ test("places are those of the engine", () => {
     node: "review",
     items: [3, 0],
   });
-  for (const wrong of ["", "test", "2/", "2/test/review", "2/a b", "2/test[x]"])
+  expect(parsePlace("2/test[1]/fix[3]/check[0]")).toEqual({
+    iteration: 2,
+    stage: "test",
+    lane: 1,
+    within: { node: "fix", number: 3 },
+    node: "check",
+    items: [0],
+  });
+  for (const wrong of ["2/test[1]/fix/check", "", "test", "2/", "2/test/review", "2/a b", "2/test[x]"])
     expect(parsePlace(wrong)).toBeUndefined();
 });
 
@@ -31,6 +39,7 @@ test("a place is written in words", () => {
   const levels = { loop: { maxIters: 2 }, stages: [{ id: "test", lanes: [1, 2] }] };
   expect(placeWords("2/test[1]/review[3]", levels)).toBe("iteration 2 › test › lane 2 › review[3]");
   expect(placeWords("2/test[1]/review[3]", { loop: null, stages: [] })).toBe("test › review[3]");
+  expect(placeWords("1/test[0]/fix[2]/check", undefined)).toBe("test › fix[2] › check");
 });
 
 test("the query of an address is read and written as it is", () => {

@@ -1,22 +1,26 @@
-/** A place of a run, as the engine names it: `2`, `2/test`, `2/test[1]`, `2/test[1]/review[3]`. */
+/** A place of a run, as the engine names it: `2`, `2/test`, `2/test[1]`, `2/test[1]/review[3]`, `2/test[1]/fix[0]/check`. */
 export interface Place {
   iteration: number;
   stage?: string;
   lane?: number;
+  /** The loop in whose body the node is, and its iteration, counted from 0. */
+  within?: { node: string; number: number };
   node?: string;
   /** The items of `foreach` nodes, the outermost first. */
   items: number[];
 }
 
-const PLACE = /^(\d+)(?:\/([A-Za-z0-9_-]+)(?:\[(\d+)\](?:\/([A-Za-z0-9_-]+)((?:\[\d+\])*))?)?)?$/;
+const PLACE =
+  /^(\d+)(?:\/([A-Za-z0-9_-]+)(?:\[(\d+)\](?:\/(?:([A-Za-z0-9_-]+)\[(\d+)\]\/)?([A-Za-z0-9_-]+)((?:\[\d+\])*))?)?)?$/;
 
 export function parsePlace(text: string): Place | undefined {
   const found = PLACE.exec(text);
   if (found === null) return undefined;
-  const [, iteration, stage, lane, node, items] = found;
+  const [, iteration, stage, lane, loop, number, node, items] = found;
   const place: Place = { iteration: Number(iteration), items: [] };
   if (stage !== undefined) place.stage = stage;
   if (lane !== undefined) place.lane = Number(lane);
+  if (loop !== undefined) place.within = { node: loop, number: Number(number) };
   if (node !== undefined) place.node = node;
   if (items) place.items = [...items.matchAll(/\d+/g)].map((number) => Number(number[0]));
   return place;
@@ -51,6 +55,7 @@ export function placeWords(text: string, levels: Levels | undefined): string {
   if (place.stage !== undefined) parts.push(place.stage);
   const lanes = levels?.stages.find((stage) => stage.id === place.stage)?.lanes.length ?? 1;
   if (lanes > 1 && place.lane !== undefined) parts.push(`lane ${place.lane + 1}`);
+  if (place.within !== undefined) parts.push(`${place.within.node}[${place.within.number}]`);
   if (place.node !== undefined && (place.node !== "run" || place.items.length > 0)) {
     parts.push(place.node + place.items.map((item) => `[${item}]`).join(""));
   }

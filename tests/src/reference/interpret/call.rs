@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use serde_json::{Value, json};
-use workflow_core::definition::{Budget, GraphNode, OnFailure, OutputFormat, PromptTemplate, RunNode, Stage};
+use workflow_core::definition::{Budget, OnFailure, OutputFormat, PromptTemplate, RunNode, Stage};
 use workflow_core::failure::FailureClass;
 use workflow_core::ids::NodePath;
 use workflow_core::output_schema::OutputSchema;
@@ -39,15 +39,18 @@ impl Call {
         }
     }
 
-    pub(super) fn of_node(run: &Run<'_>, node: &RunNode, own: &GraphNode, stage: &Stage) -> Self {
+    pub(super) fn of_node(
+        run: &Run<'_>,
+        node: &RunNode,
+        on_failure: Option<OnFailure>,
+        own: Option<u32>,
+        stage: &Stage,
+    ) -> Self {
         Self {
             is_json: node.output == Some(OutputFormat::Json),
             schema: node.output_schema.as_ref().map(|name| run.schema(name)),
             repairs: node.repairs.unwrap_or(REPAIRS),
-            retries: retries(
-                own.on_failure.unwrap_or_else(|| run.on_failure(stage)),
-                own.retries.or(stage.retries),
-            ),
+            retries: retries(on_failure.unwrap_or_else(|| run.on_failure(stage)), own.or(stage.retries)),
             budget: node.budget,
         }
     }

@@ -1,29 +1,39 @@
 //! The result of a lane's graph.
 
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
 use indexmap::IndexMap;
 use serde_json::{Value, json};
 use workflow_core::definition::{
-    ForeachNode, Join, Mode, Node, OnFailure, Profile, ReduceStrategy, RunNode, SchemaSource,
+    GraphNode, Join, Node, OnFailure, Profile, ReduceStrategy, RunNode, SchemaSource,
 };
 use workflow_core::failure::FailureClass;
-use workflow_core::ids::NodePath;
+use workflow_core::ids::{NodePath, NodePathParts, Within as Repeated};
 
 use crate::reference::answers::{NEVER, agrees, says, signal};
 
 use super::call::{self, Call, Input, REPAIRS};
 use super::lanes::{Lane, LaneEnd, error, status};
-use super::needs::{Needs, find, name_of};
+use super::needs::{Needs, find, flat, name_of};
 use super::{Ended, How, OPEN, Open, Run, holds, mentions, render, set, text, values};
+
+mod bodies;
 
 /// A lane's graph. Nodes are processed in an order in which each comes after its dependencies.
 pub(super) struct Graph<'a> {
     run: &'a Run<'a>,
     lane: Lane<'a>,
-    profile: &'a Profile,
+    /// With the nodes in the bodies of loops, after all others.
+    profile: Rc<Profile>,
+    /// How many nodes are in no body.
+    own: usize,
     needs: Needs,
     vars: IndexMap<String, Value>,
     /// How each node ended, once that is known.
     ended: Vec<Option<End>>,
+    /// For each loop that has begun, the iteration and the outputs of the iteration before.
+    loops: IndexMap<usize, (u32, Value)>,
     /// The variables that were set, and by which node.
     set: Vec<(usize, String, Value)>,
 }
@@ -54,8 +64,10 @@ struct Within<'a> {
 
 impl<'a> Graph<'a> {
     pub(super) fn new(run: &'a Run<'a>, lane: Lane<'a>, profile: &'a Profile) -> Result<Self, Open> {
-        let needs = Needs::of(profile);
-        if let Some(name) = needs.unordered_variable(profile) {
+        let own = profile.graph.len();
+        let profile = Rc::new(flat(profile));
+        let needs = Needs::of(&profile);
+        if let Some(name) = needs.unordered_variable(&profile) {
             return Err(Open(format!("vars.{name} is read or set at the same time as it is set")));
         }
         let early = |place: &usize| needs.starts_early(*place) && !needs.all(*place).is_empty();
@@ -70,13 +82,15 @@ impl<'a> Graph<'a> {
             return Err(Open(format!("vars.{name} is read by a node that may come before it is set")));
         }
         let ended = vec![None; profile.graph.len()];
-        Ok(Self { vars: run.vars.clone(), run, lane, profile, needs, ended, set: Vec::new() })
+        drop(set);
+        let (vars, loops, set) = (run.vars.clone(), IndexMap::new(), Vec::new());
+        Ok(Self { run, lane, profile, own, needs, vars, ended, loops, set })
     }
 
     pub(super) fn run(mut self) -> LaneEnd {
-        let places = 0..self.ended.len();
+        let places = 0..self.own;
         places.clone().for_each(|place| self.node(place));
-        let ended = |place: usize| self.ended[place].as_ref().unwrap().reached();
+        let ended = |place: usize| self.ended[place].as_ref()?.reached();
         let failed: Vec<_> = places
             .clone()
             .filter(|place| ended(*place).is_some_and(|end| self.fails_lane(*place, end)))
@@ -89,10 +103,23 @@ impl<'a> Graph<'a> {
             |place: usize| ended(place).is_none() || failed.iter().all(|failed| !is_beside(place, *failed));
         let mut attempts = Some(0);
         let (mut nodes, mut calls) = (IndexMap::new(), Vec::new());
-        for place in places.clone() {
+        for place in 0..self.ended.len() {
+            let mut is_certain = certain(place);
+            if let Some(repeat) = self.needs.loop_of[place] {
+                let is_beside = |other: &usize| {
+                    *other != place
+                        && ended(*other).is_some_and(|end| self.fails_lane(*other, end))
+                        && !self.needs.is_before(*other, place)
+                        && !self.needs.is_before(place, *other)
+                };
+                is_certain = certain(repeat) && !self.body(repeat).iter().any(is_beside);
+                if !certain(repeat) {
+                    // How far its loop comes is open.
+                    nodes.insert(self.profile.graph[place].id.to_string(), OPEN.into());
+                }
+            }
             let Some(ended) = ended(place) else { continue };
             let id = self.profile.graph[place].id.to_string();
-            let is_certain = certain(place);
             nodes.insert(id, if is_certain { shown(ended) } else { OPEN.into() });
             // How many items had begun when one failed is open, also if there were no prompts.
             let is_cut_short =
@@ -109,7 +136,7 @@ impl<'a> Graph<'a> {
         }
         let mut left = Value::Null;
         let how = match failed[..] {
-            [] => How::Completed(self.output()),
+            [] => How::Completed(self.output(None)),
             [only] => {
                 let rough =
                     |place: usize| ended(place).is_some_and(|ended| ended.rough && !self.continues(place));
@@ -132,17 +159,24 @@ impl<'a> Graph<'a> {
         LaneEnd { how, provider, attempts, nodes, calls, set, left }
     }
 
-    /// The output of the lane.
-    fn output(&self) -> Value {
+    /// The places of the nodes in the body of a loop.
+    fn body(&self, repeat: usize) -> Vec<usize> {
+        (0..self.ended.len()).filter(|place| self.needs.loop_of[*place] == Some(repeat)).collect()
+    }
+
+    /// The output of the lane, or of the last iteration of a loop.
+    fn output(&self, repeat: Option<usize>) -> Value {
         let completed = |is_wanted: &dyn Fn(usize) -> bool| -> Vec<(String, Value)> {
             let places = (0..self.ended.len()).filter(|place| is_wanted(*place));
             let outputs = places
                 .filter_map(|place| Some((self.profile.graph[place].id.to_string(), self.output_of(place)?)));
             outputs.collect()
         };
-        let mut outputs = completed(&|place| matches!(self.profile.graph[place].node, Node::Export(_)));
+        let is_of = |place: usize| self.needs.loop_of[place] == repeat;
+        let is_export = |place: usize| matches!(self.profile.graph[place].node, Node::Export(_));
+        let mut outputs = completed(&|place| is_of(place) && is_export(place));
         if outputs.is_empty() {
-            outputs = completed(&|place| self.needs.is_last(place));
+            outputs = completed(&|place| is_of(place) && self.needs.is_last(place));
         }
         match &outputs[..] {
             [] => Value::Null,
@@ -178,9 +212,15 @@ impl<'a> Graph<'a> {
         self.ended[place] = Some(end);
     }
 
+    /// What a node says, or else the loop in whose body it is.
+    fn said<T>(&self, place: usize, what: impl Fn(&GraphNode) -> Option<T>) -> Option<T> {
+        let graph = &self.profile.graph;
+        what(&graph[place]).or_else(|| what(&graph[self.needs.loop_of[place]?]))
+    }
+
     /// Whether a lane continues after a failure of a node, or of its items.
     fn continues(&self, place: usize) -> bool {
-        self.profile.graph[place].on_failure == Some(OnFailure::Continue)
+        self.said(place, |node| node.on_failure) == Some(OnFailure::Continue)
     }
 
     fn fails_lane(&self, place: usize, ended: &Ended) -> bool {
@@ -189,14 +229,21 @@ impl<'a> Graph<'a> {
 
     /// A node whose dependencies have all ended, and not failed for the lane.
     fn reached(&mut self, place: usize) -> Ended {
-        let profile = self.profile;
+        let profile = self.profile.clone();
         let node = &profile.graph[place];
         let within = Within { place, item: None };
         if self.is_skipped(place) || !self.is_wanted(&node.node, within) {
             return Ended::alone(How::Skipped);
         }
-        let path = self.lane.path(self.run.iteration, node.id.as_str());
-        let mut ended = self.work(&node.node, &path, within);
+        let mut path = self.lane.path(self.run.iteration, node.id.as_str());
+        if let Some(repeat) = self.needs.loop_of[place] {
+            let within = Repeated { node: profile.graph[repeat].id.clone(), number: self.loops[&repeat].0 };
+            path = NodePathParts { within: Some(within.into()), ..NodePathParts::clone(&path) }.into();
+        }
+        let mut ended = match &node.node {
+            Node::Loop(repeat) => self.repeat(repeat, place),
+            node => self.work(node, &path, within),
+        };
         if let How::Completed(output) = &ended.how {
             let mut names = self.names(within);
             names["output"] = output.clone();
@@ -224,7 +271,7 @@ impl<'a> Graph<'a> {
         let takes = |branch: &usize| {
             let taken = self.output_of(*branch).unwrap_or_default();
             let mut names = taken.as_array().into_iter().flatten().filter_map(Value::as_str);
-            names.any(|name| find(self.profile, name) == Some(place))
+            names.any(|name| find(&self.profile, name) == Some(place))
         };
         let order = self.needs.order(place);
         if self.needs.join[place] == Join::Any && !order.is_empty() {
@@ -241,6 +288,7 @@ impl<'a> Graph<'a> {
         let when = match node {
             Node::Run(run) => &run.when,
             Node::Foreach(foreach) => &foreach.when,
+            Node::Loop(repeat) => &repeat.when,
             Node::Reduce(reduce) => &reduce.run.when,
             Node::Export(export) => &export.when,
             Node::Ask(ask) => &ask.when,
@@ -254,11 +302,20 @@ impl<'a> Graph<'a> {
 
     /// All names that a node, or the body for an item, can use.
     fn names(&self, within: Within<'_>) -> Value {
+        let mut names = self.names_of(&self.needs.all(within.place), self.needs.loop_of[within.place]);
+        if let Some(item) = within.item {
+            names["item"] = item.clone();
+        }
+        names
+    }
+
+    /// All names where these nodes, and this loop, can be named.
+    fn names_of(&self, needs: &BTreeSet<usize>, repeat: Option<usize>) -> Value {
         let mut names = self.run.names();
         names["vars"] = json!(self.vars);
         names["stage"] = json!({ "id": self.lane.id, "provider": self.lane.provider });
         names["nodes"] = json!({});
-        for need in self.needs.all(within.place) {
+        for need in needs.iter().copied() {
             let Some(ended) = self.ended(need) else { continue };
             let mut shown = json!({ "status": status(&ended.how) });
             if let How::Completed(output) = &ended.how {
@@ -271,12 +328,15 @@ impl<'a> Graph<'a> {
             if matches!(node.node, Node::Foreach(_)) {
                 shown["errors"] = ended.errors.iter().map(item_failure).collect();
             }
+            if let Some((number, _)) = self.loops.get(&need) {
+                shown["iterations"] = (number + 1).into();
+            }
             for name in [Some(&node.id), node.out.as_ref()].into_iter().flatten() {
                 names["nodes"][name.as_str()] = shown.clone();
             }
         }
-        if let Some(item) = within.item {
-            names["item"] = item.clone();
+        if let Some(repeat) = repeat {
+            names["previous"] = self.loops[&repeat].1.clone();
         }
         names
     }
@@ -286,13 +346,14 @@ impl<'a> Graph<'a> {
         if name == "item" {
             return within.item.cloned();
         }
-        self.output_of(find(self.profile, name).unwrap())
+        self.output_of(find(&self.profile, name).unwrap())
     }
 
     fn work(&self, node: &Node, path: &NodePath, within: Within<'_>) -> Ended {
         match node {
             Node::Run(run) => self.call(run, None, path, within),
             Node::Foreach(foreach) => self.foreach(foreach, path, within),
+            Node::Loop(_) => unreachable!("a loop is not the body of a `foreach`"),
             Node::Ask(ask) => {
                 let names = self.names(within);
                 let question = render(&ask.question.as_str().into(), &names);
@@ -361,7 +422,8 @@ impl<'a> Graph<'a> {
             Node::Export(export) => {
                 let value = self.named(&export.from, within).unwrap_or_default();
                 let own = export.output_schema.as_ref();
-                let schema = own.or_else(|| self.schema_of_stage().filter(|_| within.item.is_none()));
+                let is_own = within.item.is_none() && within.place < self.own;
+                let schema = own.or_else(|| self.schema_of_stage().filter(|_| is_own));
                 let follows = schema.is_none_or(|name| self.run.schema(name).check(&value).is_empty());
                 Ended::alone(if follows {
                     How::Completed(value)
@@ -374,7 +436,8 @@ impl<'a> Graph<'a> {
 
     /// The stage's schema, if it applies to the graph's only export.
     fn schema_of_stage(&self) -> Option<&SchemaSource> {
-        let exports = self.profile.graph.iter().filter(|node| matches!(node.node, Node::Export(_)));
+        let own = self.profile.graph.iter().take(self.own);
+        let exports = own.filter(|node| matches!(node.node, Node::Export(_)));
         self.lane.stage.output_schema.as_ref().filter(|_| exports.count() == 1)
     }
 
@@ -396,7 +459,8 @@ impl<'a> Graph<'a> {
                 None => inputs.push(Input::ToResolve(input)),
             }
         }
-        let is_first = self.needs.order(within.place).is_empty();
+        let is_first = |place: usize| self.needs.order(place).is_empty();
+        let is_first = is_first(within.place) && self.needs.loop_of[within.place].is_none_or(is_first);
         if is_first {
             inputs.extend(stage.inputs.iter().map(Input::ToResolve));
         }
@@ -406,7 +470,9 @@ impl<'a> Graph<'a> {
         let Some(prompt) = call::prompt(own.or(of_stage), inputs, before, &names) else {
             return call::without_prompt(self.run, path);
         };
-        let mut call = Call::of_node(self.run, node, &self.profile.graph[within.place], stage);
+        let on_failure = self.said(within.place, |node| node.on_failure);
+        let retries = self.said(within.place, |node| node.retries);
+        let mut call = Call::of_node(self.run, node, on_failure, retries, stage);
         if within.item.is_none() && call.schema.is_none() {
             self.attach(&mut call, within.place);
         }
@@ -418,100 +484,24 @@ impl<'a> Graph<'a> {
     fn attach(&self, call: &mut Call, place: usize) {
         let (graph, stage) = (&self.profile.graph, self.lane.stage);
         let mut has_export = false;
-        for node in graph {
+        for (number, node) in graph.iter().enumerate() {
             let Node::Export(export) = &node.node else { continue };
-            has_export = true;
-            let schema = export.output_schema.as_ref().or_else(|| self.schema_of_stage());
-            if let Some(schema) = schema.filter(|_| find(self.profile, &export.from) == Some(place)) {
+            let is_own = number < self.own;
+            has_export |= is_own;
+            let schema = export.output_schema.as_ref().or_else(|| self.schema_of_stage().filter(|_| is_own));
+            if let Some(schema) = schema.filter(|_| find(&self.profile, &export.from) == Some(place)) {
                 call.schema = Some(self.run.schema(schema));
                 call.repairs = export.repairs.or(stage.repairs).unwrap_or(REPAIRS);
                 return;
             }
         }
-        if let Some(schema) =
-            stage.output_schema.as_ref().filter(|_| !has_export && self.needs.is_last(place))
+        if let Some(schema) = stage
+            .output_schema
+            .as_ref()
+            .filter(|_| place < self.own && !has_export && self.needs.is_last(place))
         {
             call.schema = Some(self.run.schema(schema));
             call.repairs = stage.repairs.unwrap_or(REPAIRS);
-        }
-    }
-
-    fn foreach(&self, foreach: &ForeachNode, path: &NodePath, within: Within<'_>) -> Ended {
-        let items = match name_of(&foreach.items) {
-            Some(name) => self.named(name, within),
-            None => render(&foreach.items, &self.names(within)),
-        };
-        let Some(Value::Array(items)) = items else {
-            return Ended::alone(How::Failed(Some(FailureClass::Expression)));
-        };
-        let is_parallel = foreach.mode == Some(Mode::Parallel);
-        let mut ends = Vec::new();
-        for (number, item) in (0..).zip(&items) {
-            let within = Within { item: Some(item), ..within };
-            let end = if self.is_wanted(&foreach.run, within) {
-                self.work(&foreach.run, &path.item(number), within)
-            } else {
-                Ended::alone(How::Skipped)
-            };
-            let is_last = self.fails_lane(within.place, &end) && !is_parallel;
-            ends.push(end);
-            if is_last {
-                break;
-            }
-        }
-        let failed: Vec<_> = (0..ends.len()).filter(|n| self.fails_lane(within.place, &ends[*n])).collect();
-        let mut errors = Vec::new();
-        for (number, end) in (0..).zip(&ends) {
-            let below = end.errors.iter().map(|(items, class)| ([&[number], &items[..]].concat(), *class));
-            errors.extend(below);
-            if let How::Failed(class) = end.how
-                && !self.fails_lane(within.place, end)
-            {
-                errors.push((vec![number], class));
-            }
-        }
-        let at_limit = failed.iter().any(|n| ends[*n].at_limit);
-        if is_parallel && !failed.is_empty() && ends.len() > 1 {
-            for (n, end) in ends.iter_mut().enumerate() {
-                let is_certain = failed == [n];
-                end.calls.iter_mut().for_each(|call| call.certain &= is_certain);
-            }
-        }
-        let mut left = Value::Null;
-        let how = match failed[..] {
-            [] => How::Completed(
-                ends.iter()
-                    .map(|end| match &end.how {
-                        How::Completed(output) => output.clone(),
-                        How::Skipped | How::Failed(_) => Value::Null,
-                    })
-                    .collect(),
-            ),
-            [only] => {
-                let is_alone = !is_parallel
-                    || (0..ends.len()).all(|n| n == only || !ends[n].rough || self.continues(within.place));
-                match ends[only].how {
-                    How::Failed(class) if is_alone => {
-                        left = ends[only].left.clone();
-                        How::Failed(class)
-                    }
-                    _ => How::Failed(None),
-                }
-            }
-            _ => How::Failed(None),
-        };
-        if how == How::Failed(None) {
-            left = OPEN.into();
-        }
-        Ended {
-            how,
-            at_limit,
-            errors,
-            attempts: 0,
-            started: ends.iter().map(|end| end.started).sum(),
-            rough: ends.iter().any(|end| end.rough),
-            calls: ends.into_iter().flat_map(|end| end.calls).collect(),
-            left,
         }
     }
 }

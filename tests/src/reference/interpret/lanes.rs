@@ -39,7 +39,8 @@ pub(super) struct Lane<'a> {
 impl Lane<'_> {
     pub(super) fn path(&self, iteration: u32, node: &str) -> NodePath {
         let (stage, lane) = (self.id.clone(), u32::try_from(self.number).unwrap());
-        NodePathParts { iteration, stage, lane, node: node.parse().unwrap(), items: Vec::new() }.into()
+        NodePathParts { iteration, stage, lane, within: None, node: node.parse().unwrap(), items: Vec::new() }
+            .into()
     }
 }
 

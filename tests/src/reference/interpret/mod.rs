@@ -25,6 +25,7 @@ mod needs;
 mod spending;
 mod values;
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
@@ -35,7 +36,7 @@ use serde_json::{Value, json};
 use workflow_core::definition::{
     Budget, EndStatus, Exhausted, Node, OnFailure, Profile, SchemaSource, Stage, Workflow,
 };
-use workflow_core::expr::{Condition, ValueTemplate};
+use workflow_core::expr::{Condition, Name, Scope, ValueTemplate};
 use workflow_core::failure::FailureClass;
 use workflow_core::ids::{NodePath, StageId};
 use workflow_core::output_schema::OutputSchema;
@@ -484,7 +485,26 @@ fn holds(condition: &str, document: &Value) -> bool {
 
 /// A value with its expressions resolved; `None` if one cannot be.
 fn render(value: &Value, names: &Value) -> Option<Value> {
-    ValueTemplate::parse(value).unwrap().render(names).ok()
+    ValueTemplate::parse(value).unwrap().render(&Names(names)).ok()
+}
+
+/// Names, of which those of an iteration before are null where they have no value.
+struct Names<'a>(&'a Value);
+
+impl Scope for Names<'_> {
+    fn lookup(&self, name: &Name) -> Option<Cow<'_, Value>> {
+        let previous = |id| self.0["previous"].get(id).unwrap_or(&Value::Null);
+        match (name.root(), name.segment(1)) {
+            ("previous", Some(id)) if previous(id).is_null() => {
+                name.default_text().is_none().then_some(Cow::Owned(Value::Null))
+            }
+            _ => self.0.lookup(name),
+        }
+    }
+
+    fn known(&self) -> Vec<String> {
+        self.0.known()
+    }
 }
 
 /// The variables to set; `None` if an expression cannot be resolved.

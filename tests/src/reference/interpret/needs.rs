@@ -19,11 +19,32 @@ pub(super) struct Needs {
     pub after: Vec<BTreeSet<usize>>,
     /// When it starts.
     pub join: Vec<Join>,
+    /// The loop in whose body it is.
+    pub loop_of: Vec<Option<usize>>,
+}
+
+/// A profile whose graph has the nodes in the bodies of its loops too, after all others.
+pub(super) fn flat(profile: &Profile) -> Profile {
+    let mut flat = profile.clone();
+    for node in &profile.graph {
+        if let Node::Loop(repeat) = &node.node {
+            flat.graph.extend(repeat.graph.iter().cloned());
+        }
+    }
+    flat
 }
 
 impl Needs {
+    /// Of a profile as [`flat`] makes it.
     pub(super) fn of(profile: &Profile) -> Self {
         let graph = &profile.graph;
+        let loops = graph.iter().enumerate().filter_map(|(place, node)| match &node.node {
+            Node::Loop(repeat) => Some(repeat.graph.iter().map(move |node| (node.id.clone(), place))),
+            _ => None,
+        });
+        let loops: Vec<_> = loops.flatten().collect();
+        let loop_of = graph.iter().map(|node| Some(loops.iter().find(|(id, _)| *id == node.id)?.1));
+        let loop_of: Vec<Option<usize>> = loop_of.collect();
         let mut branches = vec![BTreeSet::new(); graph.len()];
         for (place, node) in graph.iter().enumerate() {
             let Node::Branch(branch) = &node.node else { continue };
@@ -34,7 +55,11 @@ impl Needs {
         let places = |node: &GraphNode| node.after.iter().map(|name| find(profile, name).unwrap()).collect();
         let after = graph.iter().map(places).collect();
         let join = graph.iter().map(|node| node.join.unwrap_or_default()).collect();
-        Self { after, join, named: graph.iter().map(|node| named(profile, node)).collect(), branches }
+        let mut named: Vec<_> = graph.iter().map(|node| named(profile, node)).collect();
+        for (place, named) in named.iter_mut().enumerate() {
+            named.retain(|need| loop_of[*need] != Some(place));
+        }
+        Self { named, branches, after, join, loop_of }
     }
 
     pub(super) fn all(&self, place: usize) -> BTreeSet<usize> {
@@ -48,6 +73,13 @@ impl Needs {
 
     /// Whether `before` must end before `place` starts.
     pub(super) fn is_before(&self, before: usize, place: usize) -> bool {
+        // A loop is before what follows it, and with it all that is in its body.
+        if let Some(repeat) = self.loop_of[place].filter(|repeat| self.loop_of[before] != Some(*repeat)) {
+            return self.is_before(before, repeat);
+        }
+        if let Some(repeat) = self.loop_of[before].filter(|repeat| self.loop_of[place] != Some(*repeat)) {
+            return repeat != place && self.is_before(repeat, place);
+        }
         if self.starts_early(place) {
             return false;
         }
@@ -69,7 +101,10 @@ impl Needs {
         let graph = &profile.graph;
         for (place, node) in graph.iter().enumerate() {
             for name in node.set.keys() {
-                let reads = |other: usize| mentions(&text(&graph[other]), &format!("vars.{name}"));
+                let is_around = |other: usize| self.loop_of[place] == Some(other);
+                let reads = |other: usize| {
+                    !is_around(other) && mentions(&text(&graph[other]), &format!("vars.{name}"))
+                };
                 let touches = |other: &usize| {
                     reads(*other) || (*other != place && graph[*other].set.contains_key(name))
                 };
@@ -114,6 +149,14 @@ fn of_node(node: &Node, names: &mut Vec<String>) {
             of_input(&foreach.items, names);
             of_condition(foreach.when.as_deref(), names);
             of_node(&foreach.run, names);
+        }
+        Node::Loop(repeat) => {
+            of_condition(repeat.when.as_deref(), names);
+            of_condition(repeat.stop_when.as_deref(), names);
+            for node in &repeat.graph {
+                of_node(&node.node, names);
+                node.set.values().for_each(|value| of_value(value, names));
+            }
         }
         Node::Reduce(reduce) => {
             names.extend(reduce.from.iter().cloned());

@@ -13,7 +13,7 @@ use workflow_core::definition::{Budget, ForeachNode, Mode, Node, Profile, Reduce
 use workflow_core::ids::{NodePath, StageId};
 use workflow_core::usage::Usage;
 
-use super::needs::Needs;
+use super::needs::{self, Needs};
 use super::{Open, Run};
 use crate::reference::answers::{delay, usage};
 use crate::reference::case::Case;
@@ -157,7 +157,7 @@ impl Run<'_> {
         let budgets = [self.run_budget(), stage.budget].into_iter();
         let timed = budgets.flatten().any(|budget| budget.time.is_some());
         let timed_node = self.profile(id).is_some_and(|profile| {
-            calls(profile).any(|call| call.budget.is_some_and(|budget| budget.time.is_some()))
+            calls(profile).iter().any(|call| call.budget.is_some_and(|budget| budget.time.is_some()))
         });
         if (timed || timed_node) && !self.is_timed {
             return Err(Open("time is limited".to_owned()));
@@ -229,6 +229,7 @@ fn is_in_order(stage: &Stage, profile: Option<&Profile>) -> bool {
         return false;
     }
     let Some(profile) = profile else { return true };
+    let profile = &needs::flat(profile);
     let needs = Needs::of(profile);
     let calls = |place: &usize| call(&profile.graph[*place].node).is_some();
     let callers: Vec<_> = (0..profile.graph.len()).filter(calls).collect();
@@ -245,8 +246,8 @@ fn is_parallel(node: &Node) -> bool {
     }
 }
 
-fn calls(profile: &Profile) -> impl Iterator<Item = &RunNode> {
-    profile.graph.iter().filter_map(|node| call(&node.node))
+fn calls(profile: &Profile) -> Vec<RunNode> {
+    needs::flat(profile).graph.iter().filter_map(|node| call(&node.node).cloned()).collect()
 }
 
 /// The call that a node makes for itself or for its items.

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::needs;
 use crate::definition::model::{
-    GraphNode, Node, OnFailure, Path, PromptTemplate, RunNode, Stage, Workflow, shorten,
+    Flat, GraphNode, Node, OnFailure, Path, PromptTemplate, RunNode, Stage, Workflow, shorten,
 };
 use crate::definition::report::Report;
 use crate::expr::{Condition, Name, Template};
@@ -39,6 +39,8 @@ enum Keys {
     Stage(&'static [&'static str]),
     /// A node, and then a part of it.
     Node,
+    /// A node in the body of the loop that the template is in.
+    Previous,
     /// Anything: the root is a value by itself.
     Value,
 }
@@ -50,16 +52,38 @@ pub(crate) enum TemplatePlace<'c> {
     /// In a node of a graph, or in the body of a `foreach`.
     Node {
         names: &'c needs::NodeNames,
-        graph: &'c [GraphNode],
+        graph: &'c Flat<'c>,
         workflow: Option<&'c Workflow>,
+        /// The place of the node in the graph.
+        at: usize,
         in_body: bool,
     },
 }
 
 /// What can be read of a node.
-const OF_NODE: [&str; 4] = ["output", "status", "error", "errors"];
+const OF_NODE: [&str; 5] = ["output", "status", "error", "errors", "iterations"];
 
 impl TemplatePlace<'_> {
+    /// Whether it is in the body of a loop.
+    fn in_loop(&self) -> bool {
+        matches!(self, Self::Node { graph, at, .. } if graph.loop_of(*at).is_some())
+    }
+
+    /// The node of that name in the body of the loop, or the message that there is none.
+    fn previous(&self, name: &str) -> Result<(), String> {
+        let Self::Node { names, graph, at, .. } = self else { return Ok(()) };
+        let repeat = graph.loop_of(*at);
+        let is_in_body = |place: usize| graph.loop_of(place).is_some() && graph.loop_of(place) == repeat;
+        if names.place(name).is_some_and(is_in_body) {
+            return Ok(());
+        }
+        let body = names.iter().filter(|(_, place)| is_in_body(*place));
+        let mut known: Vec<_> = body.map(|(name, _)| name.as_str()).collect();
+        known.sort_unstable();
+        let near = near_or_all(name, known.into_iter());
+        Err(format!("there is no node `{}` in the body of the loop{near}", shorten(name)))
+    }
+
     fn workflow(&self) -> Option<&Workflow> {
         match self {
             Self::Stage(workflow) => Some(workflow),
@@ -76,6 +100,9 @@ impl Moment {
             roots.push(("nodes", Keys::Node));
             if *in_body {
                 roots.push(("item", Keys::Value));
+            }
+            if place.in_loop() {
+                roots.push(("previous", Keys::Previous));
             }
             // The provider and the role of the lane are known before its nodes begin.
             for root in &mut roots {
@@ -216,16 +243,24 @@ pub(crate) fn condition_at(text: &str, place: &TemplatePlace<'_>, path: &Path<'_
     let Some(condition) = parsed(text, path, report) else { return };
     for mut names in condition.queries() {
         match (names.next(), names.next(), place) {
-            (Some("nodes"), Some(node), TemplatePlace::Node { names, .. }) if names.place(node).is_none() => {
-                report.error("dangling-node", path, no_node(node, names));
-            }
-            (Some("nodes"), Some(node), TemplatePlace::Node { names: known, graph, .. }) => {
-                let place = known.place(node).and_then(|place| graph.get(place));
-                let Some((place, part)) = place.zip(names.next()) else { continue };
-                if let Err(message) = part_of(node, Some(place), part) {
+            (Some("nodes"), Some(node), TemplatePlace::Node { names: known, graph, at, .. }) => {
+                let place = match look_up(node, known, graph, *at) {
+                    Ok(place) => place,
+                    Err(message) => {
+                        report.error("dangling-node", path, message);
+                        continue;
+                    }
+                };
+                let Some(part) = names.next() else { continue };
+                if let Err(message) = part_of(node, graph.get(place), part) {
                     report.warning("unknown-name", path, message);
-                } else if let Err(message) = failure_of(node, place, part) {
+                } else if let Err(message) = failure_of(node, graph, place, part) {
                     report.warning("no-effect", path, message);
+                }
+            }
+            (Some("previous"), Some(node), place) if place.in_loop() => {
+                if let Err(message) = place.previous(node) {
+                    report.error("dangling-node", path, message);
                 }
             }
             (Some("item"), _, TemplatePlace::Node { in_body: false, .. }) => {
@@ -247,11 +282,12 @@ pub(crate) fn condition_at(text: &str, place: &TemplatePlace<'_>, path: &Path<'_
 
 /// A query for something that never exists is silently false, so it is reported.
 fn root_of_query(root: &str, place: &TemplatePlace<'_>, path: &Path<'_>, report: &mut Report<'_>) {
-    let known: &[&str] = match place {
-        TemplatePlace::Stage(_) => &["vars", "stages", "iteration"],
-        TemplatePlace::Node { in_body: false, .. } => &["vars", "stages", "nodes", "iteration"],
-        TemplatePlace::Node { in_body: true, .. } => &["vars", "stages", "nodes", "iteration", "item"],
-    };
+    let mut known = vec!["vars", "stages", "iteration"];
+    if let TemplatePlace::Node { in_body, .. } = place {
+        known.insert(2, "nodes");
+        known.extend(in_body.then_some("item"));
+        known.extend(place.in_loop().then_some("previous"));
+    }
     if !known.contains(&root) {
         let near = did_you_mean(root, known.iter().copied());
         let known: Vec<_> = known.iter().map(|root| format!("`$.{root}`")).collect();
@@ -267,16 +303,21 @@ fn part_of(name: &str, node: Option<&GraphNode>, part: &str) -> Result<(), Strin
         Some(node) if part == "errors" && !matches!(node.node, Node::Foreach(_)) => {
             Err(format!("only a `foreach` has `errors`, and `{}` is none: write `error`", shorten(name)))
         }
+        Some(node) if part == "iterations" && !matches!(node.node, Node::Loop(_)) => {
+            Err(format!("only a `loop` has `iterations`, and `{}` is none", shorten(name)))
+        }
         _ => Ok(()),
     }
 }
 
 /// Whether a part of a node that tells of failures can ever tell one.
-fn failure_of(name: &str, node: &GraphNode, part: &str) -> Result<(), String> {
+fn failure_of(name: &str, graph: &Flat<'_>, place: usize, part: &str) -> Result<(), String> {
     if !matches!(part, "error" | "errors") {
         return Ok(());
     }
-    if node.on_failure != Some(OnFailure::Continue) {
+    let says = |place| graph.get(place).and_then(|node| node.on_failure);
+    let on_failure = says(place).or_else(|| says(graph.loop_of(place)?));
+    if on_failure != Some(OnFailure::Continue) {
         return Err(format!(
             "nothing starts after `{name}` has failed, so there is no `{part}` to read: write `on_failure: continue` \
              at `{name}`",
@@ -286,11 +327,29 @@ fn failure_of(name: &str, node: &GraphNode, part: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// The message that no node has a name, with the one that was probably meant.
-pub(crate) fn no_node(name: &str, names: &needs::NodeNames) -> String {
-    let mut known: Vec<_> = names.iter().map(|(name, _)| name.as_str()).collect();
+/// The place of the node that has a name and can be named at the place `at`, or the message that there is none, with the
+/// one that was probably meant.
+pub(crate) fn look_up(
+    name: &str,
+    names: &needs::NodeNames,
+    graph: &Flat<'_>,
+    at: usize,
+) -> Result<usize, String> {
+    let found = names.place(name);
+    if let Some(place) = found.filter(|place| graph.sees(at, *place)) {
+        return Ok(place);
+    }
+    let name = shorten(name);
+    if let Some(repeat) = found.and_then(|place| graph.get(graph.loop_of(place)?)) {
+        let id = &repeat.id;
+        return Err(format!(
+            "`{name}` is in the body of the loop `{id}`, and is known only there: name `{id}`"
+        ));
+    }
+    let known = names.iter().filter(|(_, place)| graph.sees(at, *place));
+    let mut known: Vec<_> = known.map(|(name, _)| name.as_str()).collect();
     known.sort_unstable();
-    format!("there is no node `{}`{}", shorten(name), near_or_all(name, known.into_iter()))
+    Err(format!("there is no node `{name}`{}", near_or_all(&name, known.into_iter())))
 }
 
 /// The stage that may have been meant, or all of them where they are few.
@@ -393,8 +452,7 @@ impl NameCheck<'_, '_, '_> {
         else {
             return Ok(());
         };
-        let node = names.place(id).and_then(|place| graph.get(place));
-        node.map_or(Ok(()), |node| failure_of(id, node, part))
+        names.place(id).map_or(Ok(()), |place| failure_of(id, graph, place, part))
     }
 
     fn check_name(&self, name: &Name) -> Result<(), (&'static str, String)> {
@@ -410,6 +468,7 @@ impl NameCheck<'_, '_, '_> {
                 "output" => "`output` is known only under `set`: write `stages.NAME.output`".to_owned(),
                 "nodes" => "nodes are known only in the graph of a profile".to_owned(),
                 "item" => "`item` is known only in the `run` of a `foreach`".to_owned(),
+                "previous" => "`previous` is known only in the body of a loop".to_owned(),
                 "secrets" => "secrets are known only to what a provider is called with".to_owned(),
                 _ => {
                     let known = roots.iter().map(|(root, _)| *root);
@@ -425,12 +484,16 @@ impl NameCheck<'_, '_, '_> {
             (Keys::None, Some(_)) => unknown(format!("`{root}` has no parts: write `{root}` alone")),
             (Keys::Any, None) => unknown(format!("`{root}` needs a key, as in `{root}.x`")),
             (Keys::Stage(_), None) => unknown("`stages` needs the name of a stage after it".to_owned()),
+            (Keys::Previous, Some(node)) => {
+                self.place.previous(node).map_err(|message| ("dangling-node", message))
+            }
+            (Keys::Previous, None) => {
+                unknown("`previous` needs the name of a node of the loop after it".to_owned())
+            }
             (Keys::Node, None) => unknown("`nodes` needs the name of a node after it".to_owned()),
             (Keys::Node, Some(node)) => {
-                let TemplatePlace::Node { names, graph, .. } = self.place else { return Ok(()) };
-                let Some(place) = names.place(node) else {
-                    return Err(("dangling-node", no_node(node, names)));
-                };
+                let TemplatePlace::Node { names, graph, at, .. } = self.place else { return Ok(()) };
+                let place = look_up(node, names, graph, *at).map_err(|message| ("dangling-node", message))?;
                 let part = name.segment(2).map_or(Ok(()), |part| part_of(node, graph.get(place), part));
                 part.or_else(unknown)
             }

@@ -11,7 +11,7 @@ mod shell;
 mod variables;
 mod workflow;
 
-pub(super) use expressions::no_node;
+pub(super) use expressions::look_up;
 pub(super) use fields::{file, id, provider, role_name};
 pub(super) use profile::profile;
 pub(super) use role::{role, templates};

@@ -4,17 +4,17 @@ use foldhash::HashMap;
 use foldhash::fast::RandomState;
 use serde_json::Value;
 
-use crate::definition::model::{GraphNode, Node, Profile, PromptTemplate, RunNode};
+use crate::definition::model::{Flat, GraphNode, Node, Profile, PromptTemplate, RunNode};
 use crate::expr::{Condition, Name, Template, ValueTemplate};
 use crate::ids::{NodeId, is_id};
 use crate::role::names_of_prompt;
 
-/// The names of a graph's nodes: their ids, and what they call their outputs.
+/// The names of a graph's nodes, those in the bodies of its loops included: their ids, and what they call their outputs.
 pub(crate) struct NodeNames(HashMap<NodeId, usize>);
 
 impl NodeNames {
     /// Of two nodes with the same name the first counts.
-    pub(crate) fn of(graph: &[GraphNode]) -> Self {
+    pub(crate) fn of(graph: &Flat<'_>) -> Self {
         let mut names = HashMap::with_capacity_and_hasher(graph.len(), RandomState::default());
         for (place, node) in graph.iter().enumerate() {
             for name in [Some(&node.id), node.out.as_ref()].into_iter().flatten() {
@@ -38,12 +38,14 @@ pub(crate) fn named(value: &Value) -> Option<&str> {
     value.as_str().filter(|text| is_id(text))
 }
 
-/// The places of the nodes that `node` needs, without the branches that name it, in order.
-pub(crate) fn needs(node: &GraphNode, names: &NodeNames) -> Vec<usize> {
+/// The places of the nodes that the one at `place` needs, without the branches that name it, in order. A loop needs what
+/// the nodes in its body need of others, and those in its body come after what it needs.
+pub(crate) fn needs(graph: &Flat<'_>, place: usize, names: &NodeNames) -> Vec<usize> {
+    let Some(node) = graph.get(place) else { return Vec::new() };
     let mut found = Found { names, places: Vec::new() };
-    found.node(&node.node);
-    for value in node.set.values() {
-        found.value(value);
+    found.graph_node(node);
+    if graph.loop_of(place).is_none() {
+        found.places.retain(|need| graph.loop_of(*need) != Some(place));
     }
     found.places.sort_unstable();
     found.places.dedup();
@@ -60,7 +62,7 @@ pub(crate) fn after(node: &GraphNode, names: &NodeNames, known: &[usize]) -> Vec
 }
 
 /// For each node, the places of the branches that name it as an arm.
-pub(crate) fn arms(graph: &[GraphNode], names: &NodeNames) -> Vec<Vec<usize>> {
+pub(crate) fn arms(graph: &Flat<'_>, names: &NodeNames) -> Vec<Vec<usize>> {
     let mut arm_of = vec![Vec::new(); graph.len()];
     for (place, node) in graph.iter().enumerate() {
         let Node::Branch(branch) = &node.node else { continue };
@@ -95,13 +97,15 @@ impl Profile {
     /// assert_eq!((edges[0].from, edges[0].to, edges[0].is_arm), (0, 1, false));
     /// ```
     pub fn edges(&self) -> Vec<GraphEdge> {
-        let names = NodeNames::of(&self.graph);
-        let arm_of = arms(&self.graph, &names);
+        let flat = Flat::of(&self.graph);
+        let names = NodeNames::of(&flat);
+        let arm_of = arms(&flat, &names);
         let mut edges = Vec::new();
         for (to, node) in self.graph.iter().enumerate() {
-            let mut needed = needs(node, &names);
+            let mut needed = needs(&flat, to, &names);
             needed.extend(after(node, &names, &needed));
-            let needed = needed.into_iter().filter(|from| !arm_of[to].contains(from));
+            let needed =
+                needed.into_iter().filter(|from| *from < self.graph.len() && !arm_of[to].contains(from));
             edges.extend(needed.map(|from| GraphEdge { from, to, is_arm: false }));
             edges.extend(arm_of[to].iter().map(|from| GraphEdge { from: *from, to, is_arm: true }));
         }
@@ -115,6 +119,11 @@ struct Found<'n> {
 }
 
 impl Found<'_> {
+    fn graph_node(&mut self, node: &GraphNode) {
+        self.node(&node.node);
+        node.set.values().for_each(|value| self.value(value));
+    }
+
     fn node(&mut self, node: &Node) {
         match node {
             Node::Run(run) => self.run(run),
@@ -122,6 +131,11 @@ impl Found<'_> {
                 self.value_or_name(&foreach.items);
                 self.condition(foreach.when.as_deref());
                 self.node(&foreach.run);
+            }
+            Node::Loop(repeat) => {
+                self.condition(repeat.when.as_deref());
+                self.condition(repeat.stop_when.as_deref());
+                repeat.graph.iter().for_each(|node| self.graph_node(node));
             }
             Node::Reduce(reduce) => {
                 reduce.from.iter().for_each(|name| self.name(name));

@@ -2,13 +2,13 @@
 
 use serde_json::Value;
 
-use super::expressions::{self, TemplatePlace, no_node};
+use super::expressions::{self, TemplatePlace, look_up};
 use super::fields::{budget, file, id, limits_of_call, provider, range, role_name, variable};
 use super::needs::{self, NodeNames, named};
 use super::shell;
 use crate::definition::model::{
-    AskNode, EndStatus, ForeachNode, GraphNode, Join, Mode, Node, OnFailure, Path, Profile, ReduceStrategy,
-    RunNode, SchemaSource, WaitNode, Workflow, shorten, time,
+    AskNode, EndStatus, Flat, ForeachNode, GraphNode, Join, LoopNode, Mode, Node, OnFailure, Path, Profile,
+    ReduceStrategy, RunNode, SchemaSource, WaitNode, Workflow, shorten, time,
 };
 use crate::definition::report::Report;
 use crate::ids::is_id;
@@ -36,55 +36,68 @@ pub(crate) fn profile(profile: &Profile, workflow: Option<&Workflow>, report: &m
     if profile.graph.is_empty() {
         report.error("missing-field", &path, "`graph` is missing or empty: list the nodes of the stage");
     }
-    let names = NodeNames::of(&profile.graph);
-    for (n, node) in profile.graph.iter().enumerate() {
-        let path = path.index(n);
-        for (name, key) in [(Some(&node.id), "id"), (node.out.as_ref(), "out")] {
-            let Some(name) = name else { continue };
-            if RESERVED.contains(&name.as_str()) {
-                let message = format!("a node cannot be called `{name}`: that is the item of a `foreach`");
-                report.error("reserved-name", &path.key(key), message);
+    let flat = Flat::of(&profile.graph);
+    let names = NodeNames::of(&flat);
+    let paths: Vec<_> = flat.nodes().map(|(path, _)| path).collect();
+    for (n, node) in flat.iter().enumerate() {
+        flat.at(n, &path, |path| {
+            for (name, key) in [(Some(&node.id), "id"), (node.out.as_ref(), "out")] {
+                let Some(name) = name else { continue };
+                if RESERVED.contains(&name.as_str()) {
+                    let message =
+                        format!("a node cannot be called `{name}`: that is the item of a `foreach`");
+                    report.error("reserved-name", &path.key(key), message);
+                }
+                let first = names.place(name.as_str()).unwrap_or(n);
+                if first != n || (key == "out" && name == &node.id) {
+                    let first = &paths[first];
+                    let message =
+                        format!("`{name}` is the name of `{first}` already: names of nodes are unique");
+                    report.error("duplicate-node", &path.key(key), message);
+                }
             }
-            let first = names.place(name.as_str()).unwrap_or(n);
-            if first != n || (key == "out" && name == &node.id) {
-                let message =
-                    format!("`{name}` is the name of `graph[{first}]` already: names of nodes are unique");
-                report.error("duplicate-node", &path.key(key), message);
-            }
-        }
+        });
     }
-    let checker = Checker { names: &names, graph: &profile.graph, workflow };
-    for (n, node) in profile.graph.iter().enumerate() {
-        checker.graph_node(node, &path.index(n), report);
+    for (at, node) in flat.iter().enumerate() {
+        let checker = Checker { names: &names, graph: &flat, at, workflow };
+        flat.at(at, &path, |path| checker.graph_node(node, path, report));
     }
-    order(profile, &names, &path, report);
-    joins(profile, &names, &path, report);
+    order(&flat, &names, &path, report);
+    joins(&flat, &names, &path, report);
 }
 
 /// Reports `join` where it means nothing, or something else decides.
-fn joins(profile: &Profile, names: &NodeNames, path: &Path<'_>, report: &mut Report<'_>) {
-    if profile.graph.iter().all(|node| node.join.is_none()) {
+fn joins(graph: &Flat<'_>, names: &NodeNames, path: &Path<'_>, report: &mut Report<'_>) {
+    if graph.iter().all(|node| node.join.is_none()) {
         return;
     }
-    let arms = needs::arms(&profile.graph, names);
-    for (n, node) in profile.graph.iter().enumerate() {
-        let path = path.index(n);
-        let path = path.key("join");
-        if node.join.unwrap_or_default() != Join::All
-            && let Some(branch) = arms[n].first().and_then(|place| profile.graph.get(*place))
-        {
-            let message =
-                format!("the branch `{}` decides whether this node runs: leave `join` out", branch.id);
-            report.error("conflicting-fields", &path, message);
-        } else if node.join.is_some() && node.after.is_empty() && needs::needs(node, names).is_empty() {
-            report.warning("no-effect", &path, "`join` does nothing here: the node does not wait for others");
-        }
+    let arms = needs::arms(graph, names);
+    for (n, node) in graph.iter().enumerate() {
+        graph.at(n, path, |path| {
+            let path = path.key("join");
+            if node.join.unwrap_or_default() != Join::All
+                && let Some(branch) = arms[n].first().and_then(|place| graph.get(*place))
+            {
+                let message =
+                    format!("the branch `{}` decides whether this node runs: leave `join` out", branch.id);
+                report.error("conflicting-fields", &path, message);
+            } else if node.join.is_some() && node.after.is_empty() && needs::needs(graph, n, names).is_empty()
+            {
+                report.warning(
+                    "no-effect",
+                    &path,
+                    "`join` does nothing here: the node does not wait for others",
+                );
+            }
+        });
     }
 }
 
 struct Checker<'a> {
     names: &'a NodeNames,
-    graph: &'a [GraphNode],
+    graph: &'a Flat<'a>,
+    /// The place of the node that is checked.
+    at: usize,
     workflow: Option<&'a Workflow>,
 }
 
@@ -104,22 +117,38 @@ impl Checker<'_> {
         for (n, name) in node.after.iter().enumerate() {
             let item = after.index(n);
             let path = if node.after.len() == 1 { &after } else { &item };
-            if self.names.place(name).is_none() {
-                report.error("dangling-node", path, no_node(name, self.names));
-            }
+            self.order(name, "comes after", path, report);
         }
         failure(node, path, report);
         self.node(&node.node, path, false, report);
     }
 
     fn place(&self, in_body: bool) -> TemplatePlace<'_> {
-        TemplatePlace::Node { names: self.names, graph: self.graph, workflow: self.workflow, in_body }
+        let Self { names, graph, at, workflow } = *self;
+        TemplatePlace::Node { names, graph, workflow, at, in_body }
+    }
+
+    /// Checks the name of a node that this one comes after, or leads to: one of the same graph.
+    fn order(&self, name: &str, what: &str, path: &Path<'_>, report: &mut Report<'_>) {
+        match look_up(name, self.names, self.graph, self.at) {
+            Ok(place) if self.graph.loop_of(place) == self.graph.loop_of(self.at) => {}
+            Ok(_) => {
+                let message = format!(
+                    "a node in the body of a loop {what} nodes of the body only, and `{}` is none: write this at the \
+                     loop",
+                    shorten(name)
+                );
+                report.error("conflicting-fields", path, message);
+            }
+            Err(message) => report.error("dangling-node", path, message),
+        }
     }
 
     fn node(&self, node: &Node, path: &Path<'_>, in_body: bool, report: &mut Report<'_>) {
         match node {
             Node::Run(run) => self.run(run, path, in_body, report),
             Node::Foreach(foreach) => self.foreach(foreach, path, in_body, report),
+            Node::Loop(repeat) => self.repeat(repeat, path, in_body, report),
             Node::Reduce(reduce) => {
                 let from = path.key("from");
                 for (n, name) in reduce.from.iter().enumerate() {
@@ -147,8 +176,8 @@ impl Checker<'_> {
                     for (n, name) in arm.then.iter().enumerate() {
                         let item = then.index(n);
                         let path = if arm.then.len() == 1 { &then } else { &item };
-                        if !in_body && self.names.place(name).is_none() {
-                            report.error("dangling-node", path, no_node(name, self.names));
+                        if !in_body {
+                            self.order(name, "leads to", path, report);
                         }
                     }
                 }
@@ -178,6 +207,10 @@ impl Checker<'_> {
                 if in_body {
                     let message = "an item cannot end the run: write the `end` node beside the `foreach`";
                     report.error("conflicting-fields", &path.key("type"), message);
+                } else if self.graph.loop_of(self.at).is_some() {
+                    let message = "a node in the body of a loop cannot end the run: write the `end` node beside the \
+                                   loop, with a `when` that reads the loop's output";
+                    report.error("conflicting-fields", &path.key("type"), message);
                 } else if end.status == Some(EndStatus::Failed) && end.output.is_some() {
                     let message = "`output` has no effect here: a run that fails has no output";
                     report.warning("no-effect", &path.key("output"), message);
@@ -190,6 +223,39 @@ impl Checker<'_> {
                     self.condition(when, &path.key("when"), in_body, report);
                 }
             }
+        }
+    }
+
+    /// The nodes in the body are checked like the others.
+    fn repeat(&self, repeat: &LoopNode, path: &Path<'_>, in_body: bool, report: &mut Report<'_>) {
+        if in_body {
+            let message = "a loop cannot work on each item: write the `foreach` as a node in the body of the loop, or two \
+                           nodes";
+            return report.error("conflicting-fields", &path.key("type"), message);
+        }
+        if self.graph.loop_of(self.at).is_some() {
+            let message = "a loop cannot be in the body of a loop: write it beside the outer one";
+            return report.error("too-deep", &path.key("type"), message);
+        }
+        range(Some(repeat.max_iters), 1, 100, &path.key("max_iters"), report);
+        if repeat.graph.is_empty() {
+            let message = "`graph` is missing or empty: list the nodes of the body";
+            report.error("missing-field", &path.key("graph"), message);
+        }
+        match &repeat.stop_when {
+            // It reads what the nodes of the body read.
+            Some(stop_when) => {
+                let at = self.graph.body(self.at).next().unwrap_or(self.at);
+                Checker { at, ..*self }.condition(stop_when, &path.key("stop_when"), false, report);
+            }
+            None if repeat.on_exhausted.is_some() => {
+                let message = "`on_exhausted` does nothing here: without `stop_when` all iterations are made";
+                report.warning("no-effect", &path.key("on_exhausted"), message);
+            }
+            None => {}
+        }
+        if let Some(when) = &repeat.when {
+            self.condition(when, &path.key("when"), false, report);
         }
     }
 
@@ -308,8 +374,10 @@ impl Checker<'_> {
     fn name(&self, name: &str, path: &Path<'_>, in_body: bool, report: &mut Report<'_>) {
         if name == "item" && !in_body {
             report.error("dangling-node", path, "`item` is known only in the `run` of a `foreach`");
-        } else if name != "item" && self.names.place(name).is_none() {
-            report.error("dangling-node", path, no_node(name, self.names));
+        } else if name != "item"
+            && let Err(message) = look_up(name, self.names, self.graph, self.at)
+        {
+            report.error("dangling-node", path, message);
         }
     }
 
@@ -345,6 +413,7 @@ fn makes_calls(node: &Node) -> bool {
         Node::Run(_) => true,
         Node::Reduce(reduce) => reduce.strategy == ReduceStrategy::Summarize,
         Node::Foreach(foreach) => makes_calls(&foreach.run),
+        Node::Loop(repeat) => repeat.graph.iter().any(|node| makes_calls(&node.node)),
         Node::Branch(_) | Node::Export(_) | Node::Ask(_) | Node::Set(_) | Node::Wait(_) | Node::End(_) => {
             false
         }
@@ -352,14 +421,14 @@ fn makes_calls(node: &Node) -> bool {
 }
 
 /// Reports cycles, and nodes that can never run.
-fn order(profile: &Profile, names: &NodeNames, path: &Path<'_>, report: &mut Report<'_>) {
-    let arms = needs::arms(&profile.graph, names);
-    let before: Vec<Vec<usize>> = profile
-        .graph
+fn order(graph: &Flat<'_>, names: &NodeNames, path: &Path<'_>, report: &mut Report<'_>) {
+    let arms = needs::arms(graph, names);
+    let before: Vec<Vec<usize>> = graph
         .iter()
         .zip(&arms)
-        .map(|(node, arm_of)| {
-            let mut before = needs::needs(node, names);
+        .enumerate()
+        .map(|(place, (node, arm_of))| {
+            let mut before = needs::needs(graph, place, names);
             before.extend(arm_of);
             before.extend(needs::after(node, names, &before));
             before
@@ -382,13 +451,14 @@ fn order(profile: &Profile, names: &NodeNames, path: &Path<'_>, report: &mut Rep
         }
     }
     if let Some(cycle) = cycle(&before, &open) {
-        let ids: Vec<_> = cycle.iter().map(|place| profile.graph[*place].id.as_str()).collect();
+        let ids: Vec<_> =
+            cycle.iter().filter_map(|place| graph.get(*place)).map(|node| node.id.as_str()).collect();
         let first = ids.first().copied().unwrap_or_default();
         let message = format!("these nodes wait for each other: {} → {first}", ids.join(" → "));
-        report.error("cycle", &path.index(cycle[0]), message);
+        graph.at(cycle[0], path, |path| report.error("cycle", path, message));
         return;
     }
-    unreachable(profile, names, &arms, path, report);
+    unreachable(graph, names, &arms, path, report);
 }
 
 /// A cycle among the nodes that never get ready, in the order in which they run.
@@ -411,14 +481,14 @@ fn cycle(before: &[Vec<usize>], open: &[usize]) -> Option<Vec<usize>> {
 
 /// Arms after one that is always taken, where nothing else leads to their nodes.
 fn unreachable(
-    profile: &Profile,
+    graph: &Flat<'_>,
     names: &NodeNames,
     arms: &[Vec<usize>],
     path: &Path<'_>,
     report: &mut Report<'_>,
 ) {
-    let mut taken = vec![false; profile.graph.len()];
-    for node in &profile.graph {
+    let mut taken = vec![false; graph.len()];
+    for node in graph.iter() {
         let Node::Branch(branch) = &node.node else { continue };
         for arm in &branch.when {
             for place in arm.then.iter().filter_map(|name| names.place(name)) {
@@ -429,13 +499,13 @@ fn unreachable(
             }
         }
     }
-    for (place, arm_of) in arms.iter().enumerate() {
+    for (place, (arm_of, node)) in arms.iter().zip(graph.iter()).enumerate() {
         if !arm_of.is_empty() && !taken[place] {
             let message = format!(
                 "`{}` can never run: the branches that lead to it have an arm before that is always taken",
-                profile.graph[place].id
+                node.id
             );
-            report.error("unreachable-node", &path.index(place), message);
+            graph.at(place, path, |path| report.error("unreachable-node", path, message));
         }
     }
 }

@@ -14,6 +14,9 @@
 //!
 //! A node that fails lets the running ones of its lane finish; nothing new starts, and the lane fails. With
 //! `on_failure: continue` it only counts as ended: its output is absent, and `${nodes.x.error}` says why.
+//!
+//! A loop runs the graph in its body again and again. A node in the body sees those beside it and what comes before the
+//! loop; nothing outside sees a node in the body. Names are unique in the whole profile.
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -22,7 +25,9 @@ use serde_json::Value;
 
 use super::duration::Period;
 use super::schema::SchemaSource;
-use super::workflow::{Budget, Mode, OnFailure, OnInterrupt, OutputFormat, PromptTemplate, SessionMode};
+use super::workflow::{
+    Budget, Exhausted, Mode, OnFailure, OnInterrupt, OutputFormat, PromptTemplate, SessionMode,
+};
 use crate::ids::{NodeId, ProfileId, StageId};
 
 /// A profile: how a stage does its work.
@@ -91,8 +96,8 @@ pub struct GraphNode {
     /// Variables to write from its output.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub set: IndexMap<String, Value>,
-    /// What its failure does, or with `foreach` that of each item; default: its lane fails, and calls are made again as the
-    /// stage says.
+    /// What its failure does, or with `foreach` that of each item, or with `loop` that of each node in its body that does
+    /// not say so itself; default: its lane fails, and calls are made again as the stage says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_failure: Option<OnFailure>,
     /// How many more attempts each of its calls gets with `on_failure: retry`, 0–10; default: the stage's.
@@ -128,6 +133,8 @@ pub enum Node {
     Run(Box<RunNode>),
     /// Does one thing for each of many items.
     Foreach(ForeachNode),
+    /// Runs a graph again and again.
+    Loop(LoopNode),
     /// Makes one value of several.
     Reduce(ReduceNode),
     /// Decides which nodes run.
@@ -227,6 +234,30 @@ pub struct ForeachNode {
     pub when: Option<String>,
     /// What is done for each item, which `${item}` and, in conditions, `$.item` stand for.
     pub run: Box<Node>,
+}
+
+/// A node that runs a graph again and again, until a condition is true or there were enough iterations. Its output is what
+/// the graph of its body makes in the last iteration: the output of its last node, or of its `export`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct LoopNode {
+    /// The most iterations, 1–100.
+    #[schemars(range(min = 1, max = 100))]
+    pub max_iters: u32,
+    /// When the loop ends: a condition that is evaluated after each iteration and reads the nodes of the body, such as
+    /// `$.nodes.check.output.ok`. Without it there are `max_iters` iterations.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_when: Option<String>,
+    /// What reaching `max_iters` means where `stop_when` was never true; default: the node fails.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_exhausted: Option<Exhausted>,
+    /// A condition; when it is false the node is skipped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
+    /// The nodes of the body, in any order. `${previous.x}` is the output of the node `x` in the iteration before, and null
+    /// in the first.
+    #[schemars(length(min = 1))]
+    pub graph: Vec<GraphNode>,
 }
 
 /// A node that makes one value of several.
@@ -383,27 +414,30 @@ pub enum EndStatus {
     Failed,
 }
 
-/// The calls that the nodes of a profile make, each with its path.
-pub fn calls_of(profile: &Profile) -> Vec<(String, &RunNode)> {
-    let graph = profile.graph.iter().enumerate();
-    graph.filter_map(|(n, node)| call_of(&node.node, format!("graph[{n}]"))).collect()
+/// Changes all nodes of a profile, also those in the bodies of loops.
+pub(crate) fn each_node(profile: &mut Profile, mut change: impl FnMut(&mut Node)) {
+    for node in &mut profile.graph {
+        if let Node::Loop(repeat) = &mut node.node {
+            repeat.graph.iter_mut().for_each(|node| change(&mut node.node));
+        } else {
+            change(&mut node.node);
+        }
+    }
 }
 
-/// The roles that the nodes of a profile name, each with the path of its field.
-pub fn roles_of(profile: &Profile) -> Vec<(String, &str)> {
-    let calls = calls_of(profile).into_iter();
-    calls.filter_map(|(path, run)| Some((format!("{path}.role"), run.role.as_deref()?))).collect()
-}
-
-/// The call that a node makes, by itself or for items, with its path.
+/// The call that a node makes, by itself or for items, with its path. Of a loop, the nodes in its body make them.
 pub(crate) fn call_of(node: &Node, path: String) -> Option<(String, &RunNode)> {
     match node {
         Node::Run(run) => Some((path, run)),
         Node::Reduce(reduce) => Some((path, &reduce.run)),
         Node::Foreach(foreach) => call_of(&foreach.run, format!("{path}.run")),
-        Node::Branch(_) | Node::Export(_) | Node::Ask(_) | Node::Set(_) | Node::Wait(_) | Node::End(_) => {
-            None
-        }
+        Node::Loop(_)
+        | Node::Branch(_)
+        | Node::Export(_)
+        | Node::Ask(_)
+        | Node::Set(_)
+        | Node::Wait(_)
+        | Node::End(_) => None,
     }
 }
 
@@ -413,9 +447,13 @@ pub(crate) fn call_mut(node: &mut Node) -> Option<&mut RunNode> {
         Node::Run(run) => Some(run),
         Node::Reduce(reduce) => Some(&mut reduce.run),
         Node::Foreach(foreach) => call_mut(&mut foreach.run),
-        Node::Branch(_) | Node::Export(_) | Node::Ask(_) | Node::Set(_) | Node::Wait(_) | Node::End(_) => {
-            None
-        }
+        Node::Loop(_)
+        | Node::Branch(_)
+        | Node::Export(_)
+        | Node::Ask(_)
+        | Node::Set(_)
+        | Node::Wait(_)
+        | Node::End(_) => None,
     }
 }
 

@@ -6,6 +6,7 @@ mod defaults;
 mod diagnostic;
 mod duration;
 mod file;
+mod flat;
 mod graph;
 mod input;
 mod notifications;
@@ -18,7 +19,9 @@ mod workflow;
 
 pub(crate) use assignments::AssignmentsFile;
 pub(crate) use file::{File, WorkflowFile};
-pub(crate) use graph::{call_mut, call_of};
+pub(crate) use flat::Flat;
+pub use flat::{calls_of, roles_of};
+pub(crate) use graph::{call_mut, call_of, each_node};
 pub(crate) use input::shown;
 pub(crate) use notifications::NotificationsFile;
 pub(crate) use path::{Path, shorten};
@@ -29,8 +32,8 @@ pub use diagnostic::{DIAGNOSTIC_CODES, Diagnostic, DiagnosticLine, Diagnostics, 
 pub(crate) use duration::time;
 pub use duration::{InvalidDuration, Period};
 pub use graph::{
-    Arm, AskNode, BranchNode, EndNode, EndStatus, ExportNode, ForeachNode, GraphNode, Include, Join, Node,
-    Profile, ReduceNode, ReduceStrategy, RunNode, SetNode, WaitNode, calls_of, roles_of,
+    Arm, AskNode, BranchNode, EndNode, EndStatus, ExportNode, ForeachNode, GraphNode, Include, Join,
+    LoopNode, Node, Profile, ReduceNode, ReduceStrategy, RunNode, SetNode, WaitNode,
 };
 pub use input::WorkflowInput;
 pub use notifications::{NoticeKind, Notifications, NotifyChannel, NotifyTarget};

@@ -5,9 +5,10 @@ use serde_json::Value;
 
 use super::call::{budget, env, on_failure, on_interrupt, options, output, output_schema, session, template};
 use super::fields::{Fields, Unknown, text, wrong_type};
+use super::workflow::on_exhausted;
 use crate::definition::model::{
-    Arm, AskNode, BranchNode, EndNode, EndStatus, ExportNode, ForeachNode, GraphNode, Include, Join, Mode,
-    Node, Path, Profile, ReduceNode, ReduceStrategy, RunNode, SetNode, WaitNode, shorten,
+    Arm, AskNode, BranchNode, EndNode, EndStatus, ExportNode, ForeachNode, GraphNode, Include, Join,
+    LoopNode, Mode, Node, Path, Profile, ReduceNode, ReduceStrategy, RunNode, SetNode, WaitNode, shorten,
 };
 use crate::definition::report::Report;
 use crate::definition::yaml::{self, Kind};
@@ -29,7 +30,7 @@ pub(crate) fn profile(root: &yaml::Node, report: &mut Report<'_>) -> Profile {
         report.refuse("missing-field", &graph_path, message);
     }
     let nodes = nodes.iter().enumerate();
-    let graph = nodes.filter_map(|(n, node)| graph_node(node, &graph_path.index(n), report)).collect();
+    let graph = nodes.filter_map(|(n, node)| graph_node(node, &graph_path.index(n), report, 1)).collect();
     let profile = Profile {
         name: fields.text("name", report),
         description: fields.text("description", report),
@@ -87,7 +88,13 @@ fn included(node: &yaml::Node, path: &Path<'_>, report: &mut Report<'_>) -> Opti
     Some(include)
 }
 
-fn graph_node(node: &yaml::Node, path: &Path<'_>, report: &mut Report<'_>) -> Option<GraphNode> {
+/// A node of a graph, in which loops may be nested so deep.
+fn graph_node(
+    node: &yaml::Node,
+    path: &Path<'_>,
+    report: &mut Report<'_>,
+    loops: usize,
+) -> Option<GraphNode> {
     let mut fields = Fields::of(node, path, report).of_kind(Unknown::Node);
     let id = if let Some(id) = fields.text("id", report) {
         node_id(&id, &path.key("id"), report)
@@ -106,7 +113,11 @@ fn graph_node(node: &yaml::Node, path: &Path<'_>, report: &mut Report<'_>) -> Op
     let on_failure = on_failure(&mut fields, report);
     let retries = fields.whole("retries", report);
     let retry_backoff = fields.period("retry_backoff", report);
-    let node = kind(&mut fields, path, report, DEEPEST_FOREACH);
+    let node = if is_loop(&mut fields) {
+        Node::Loop(repeat(&mut fields, path, report, loops))
+    } else {
+        kind(&mut fields, path, report, DEEPEST_FOREACH)
+    };
     fields.finish(report);
     // The place of a node in the list has to stay what it is in the file.
     let id = id.or_else(|| NodeId::new("unnamed").ok())?;
@@ -121,6 +132,7 @@ fn node_id(id: &str, path: &Path<'_>, report: &mut Report<'_>) -> Option<NodeId>
 enum Type {
     Run,
     Foreach,
+    Loop,
     Reduce,
     Branch,
     Export,
@@ -134,6 +146,7 @@ fn kind(fields: &mut Fields<'_, '_>, path: &Path<'_>, report: &mut Report<'_>, d
     let types = [
         ("run", Type::Run),
         ("foreach", Type::Foreach),
+        ("loop", Type::Loop),
         ("reduce", Type::Reduce),
         ("branch", Type::Branch),
         ("export", Type::Export),
@@ -151,6 +164,11 @@ fn kind(fields: &mut Fields<'_, '_>, path: &Path<'_>, report: &mut Report<'_>, d
     match chosen.unwrap_or(Type::Run) {
         Type::Run => Node::Run(Box::new(run(fields, path, report))),
         Type::Foreach => Node::Foreach(foreach(fields, path, report, deeper)),
+        // The body of a `foreach`, which is reported with the other rules.
+        Type::Loop => {
+            fields.forget();
+            Node::Loop(LoopNode::default())
+        }
         Type::Reduce => {
             let strategies = [
                 ("concat", ReduceStrategy::Concat),
@@ -217,6 +235,38 @@ fn kind(fields: &mut Fields<'_, '_>, path: &Path<'_>, report: &mut Report<'_>, d
             output_schema: output_schema(fields, report),
             when: fields.text("when", report),
         }),
+    }
+}
+
+fn is_loop(fields: &mut Fields<'_, '_>) -> bool {
+    matches!(fields.take("type").map(|node| &node.kind), Some(Kind::Scalar(_, Value::String(kind))) if kind == "loop")
+}
+
+fn repeat(fields: &mut Fields<'_, '_>, path: &Path<'_>, report: &mut Report<'_>, loops: usize) -> LoopNode {
+    let max_iters = fields.whole("max_iters", report).unwrap_or_else(|| {
+        let message = "`max_iters` is missing: write the most iterations, from 1 to 100";
+        report.refuse("missing-field", &path.key("max_iters"), message);
+        u32::MAX
+    });
+    let graph_path = path.key("graph");
+    let nodes = fields.list("graph", report);
+    if nodes.is_empty() {
+        let message = "`graph` is missing or empty: list the nodes of the body";
+        report.refuse("missing-field", &graph_path, message);
+    }
+    // A loop in the body of a loop is reported with the other rules, and what is in it is not looked at.
+    let nodes = loops
+        .checked_sub(1)
+        .into_iter()
+        .flat_map(|deeper| nodes.iter().enumerate().map(move |(n, node)| (n, node, deeper)));
+    let graph = nodes.filter_map(|(n, node, deeper)| graph_node(node, &graph_path.index(n), report, deeper));
+    let graph = graph.collect();
+    LoopNode {
+        max_iters,
+        stop_when: fields.text("stop_when", report),
+        on_exhausted: on_exhausted(fields, report),
+        when: fields.text("when", report),
+        graph,
     }
 }
 

@@ -233,6 +233,12 @@ fn names<'n>(
     Some(names)
 }
 
+/// What it means that a loop has made all its iterations.
+pub(crate) fn on_exhausted(fields: &mut Fields<'_, '_>, report: &mut Report<'_>) -> Option<Exhausted> {
+    let exhausted = [("fail", Exhausted::Fail), ("complete", Exhausted::Complete)];
+    fields.choice("on_exhausted", &exhausted, report)
+}
+
 fn loop_spec(node: &Node, path: &Path<'_>, report: &mut Report<'_>) -> LoopSpec {
     let mut fields = Fields::of(node, path, report);
     let max_iters = fields.whole("max_iters", report).unwrap_or_else(|| {
@@ -252,8 +258,7 @@ fn loop_spec(node: &Node, path: &Path<'_>, report: &mut Report<'_>) -> LoopSpec 
         "the condition that ends the loop, as \"$.done == true\"",
         report,
     );
-    let exhausted = [("fail", Exhausted::Fail), ("complete", Exhausted::Complete)];
-    let on_exhausted = fields.choice("on_exhausted", &exhausted, report).unwrap_or_default();
+    let on_exhausted = on_exhausted(&mut fields, report).unwrap_or_default();
     fields.finish(report);
     LoopSpec { max_iters, fallback_next_stage, stop_when, on_exhausted }
 }

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use super::named::profile_of;
 use crate::bundle::Bundle;
 use crate::definition::check::uses;
-use crate::definition::model::WorkflowInput;
+use crate::definition::model::{Flat, WorkflowInput};
 use crate::ids::RoleId;
 use crate::suggest::did_you_mean;
 
@@ -25,8 +25,8 @@ pub(super) struct Undeclared {
 pub(super) fn undeclared(bundle: &Bundle, roles: &BTreeSet<RoleId>) -> Vec<Undeclared> {
     let Some(inputs) = &bundle.workflow.inputs else { return Vec::new() };
     let written = bundle.workflow.stages.values().flat_map(|stage| stage.set.keys());
-    let of_nodes = bundle.profiles.values().flat_map(|profile| &profile.graph);
-    let written = written.chain(of_nodes.flat_map(|node| node.set.keys()));
+    let of_nodes = bundle.profiles.values().flat_map(|profile| Flat::of(&profile.graph).nodes());
+    let written = written.chain(of_nodes.flat_map(|(_, node)| node.set.keys()));
     let known = Known { inputs, written: written.map(String::as_str).collect(), found: Vec::new() };
     known.of(bundle, roles)
 }

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::library::Library;
-use crate::definition::check::{NodeNames, no_node, validate_profile};
-use crate::definition::model::{Diagnostic, Include, Profile, Workflow};
+use crate::definition::check::{NodeNames, look_up, validate_profile};
+use crate::definition::model::{Diagnostic, Flat, Include, Profile, Workflow};
 use crate::ids::{ProfileId, StageId};
 use crate::suggest::did_you_mean;
 
@@ -100,8 +100,8 @@ impl Whole<'_> {
                 include.after.iter().map(|name| (what.to_owned(), format!("{path}.after"), name.clone()));
             self.given.extend(given);
             self.files.push((self.profile.graph.len(), file.clone()));
-            let names = NodeNames::of(&self.profile.graph);
-            for node in &included.graph {
+            let names = NodeNames::of(&Flat::of(&self.profile.graph));
+            for node in Flat::of(&included.graph).iter() {
                 let name = [Some(&node.id), node.out.as_ref()].into_iter().flatten();
                 if let Some(name) = { name }.find(|name| names.place(name.as_str()).is_some()) {
                     let message = format!(
@@ -109,6 +109,8 @@ impl Whole<'_> {
                     );
                     self.tell(what, Diagnostic::error("duplicate-node", &*path, message));
                 }
+            }
+            for node in &included.graph {
                 let mut node = node.clone();
                 node.after.extend(after.iter().cloned());
                 self.profile.graph.push(node);
@@ -123,12 +125,16 @@ impl Whole<'_> {
 
     /// Reports names under `after` that are of no node.
     fn check_given(&mut self) {
-        let names = NodeNames::of(&self.profile.graph);
-        let is_unknown = |name: &str| names.place(name).is_none();
-        for (what, path, name) in std::mem::take(&mut self.given) {
-            if is_unknown(&name) {
-                self.tell(&what, Diagnostic::error("dangling-node", path, no_node(&name, &names)));
-            }
+        let flat = Flat::of(&self.profile.graph);
+        let names = NodeNames::of(&flat);
+        let given = std::mem::take(&mut self.given).into_iter();
+        // As a node that is in no body can name them.
+        let unknown = given.filter_map(|(what, path, name)| {
+            let message = look_up(&name, &names, &flat, 0).err()?;
+            Some((what, Diagnostic::error("dangling-node", path, message)))
+        });
+        for (what, problem) in unknown.collect::<Vec<_>>() {
+            self.tell(&what, problem);
         }
     }
 

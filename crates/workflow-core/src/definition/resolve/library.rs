@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::defaults::Defaults;
 use super::named::schema_in;
 use crate::bundle::Skill;
-use crate::definition::model::{Assignments, Diagnostic, Profile, ProviderSettings, Stage, Workflow};
+use crate::definition::model::{Assignments, Diagnostic, Flat, Profile, ProviderSettings, Stage, Workflow};
 use crate::definition::read::PlacedFile;
 use crate::ids::{ProfileId, RoleId, StageId};
 use crate::role::Role;
@@ -125,8 +125,8 @@ pub fn recommended_provider<'l>(
 /// The schema files that a workflow, its profiles and its roles name.
 pub(crate) fn schemas(workflow: &Workflow, library: &Library) -> Vec<String> {
     let stages = workflow.stages.values().filter_map(|stage| stage.output_schema.as_ref());
-    let profiles = library.profiles.values().flat_map(|profile| &profile.graph);
-    let nodes = profiles.filter_map(|node| Some(schema_in(&node.node, "")?.1));
+    let nodes = library.profiles.values().flat_map(|profile| Flat::of(&profile.graph).nodes());
+    let nodes = nodes.filter_map(|(_, node)| Some(schema_in(&node.node, "")?.1));
     let roles = library.roles.values().filter_map(|role| role.output_schema.as_deref());
     // What is wrong with a reference is said when the workflow is put together.
     let files = stages.chain(nodes).flat_map(|source| source.files().unwrap_or_default());

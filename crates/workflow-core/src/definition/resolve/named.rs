@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::bundle::Bundle;
-use crate::definition::model::{Node, SchemaSource, call_of};
+use crate::definition::model::{Flat, Node, SchemaSource, call_of};
 use crate::ids::RoleId;
 
 /// What a bundle names.
@@ -45,8 +45,8 @@ pub(crate) fn schemas_of(bundle: &Bundle, used: &BTreeSet<RoleId>) -> Vec<Named>
     }
     for (id, profile) in &bundle.profiles {
         let what = profile_of(bundle, id.as_str());
-        for (n, node) in profile.graph.iter().enumerate() {
-            let Some((path, source)) = schema_in(&node.node, &format!("graph[{n}]")) else { continue };
+        for (path, node) in Flat::of(&profile.graph).nodes() {
+            let Some((path, source)) = schema_in(&node.node, &path) else { continue };
             let names = source.files().unwrap_or_default();
             found.extend(names.iter().map(|name| Named::new(Some(&what), path.clone(), name)));
         }
@@ -66,7 +66,8 @@ pub(crate) fn schema_in<'n>(node: &'n Node, path: &str) -> Option<(String, &'n S
         Node::Export(export) => export.output_schema.as_ref(),
         Node::Ask(ask) => ask.output_schema.as_ref(),
         Node::Foreach(foreach) => return schema_in(&foreach.run, &format!("{path}.run")),
-        Node::Branch(_) | Node::Set(_) | Node::Wait(_) | Node::End(_) => None,
+        // The nodes in its body have theirs.
+        Node::Loop(_) | Node::Branch(_) | Node::Set(_) | Node::Wait(_) | Node::End(_) => None,
     };
     Some((format!("{path}.output_schema"), source?))
 }
@@ -79,8 +80,8 @@ pub(crate) fn inline_schemas(bundle: &Bundle) -> Vec<(Option<String>, String, &S
     }
     for (id, profile) in &bundle.profiles {
         let what = profile_of(bundle, id.as_str());
-        for (n, node) in profile.graph.iter().enumerate() {
-            let schema = schema_in(&node.node, &format!("graph[{n}]"));
+        for (path, node) in Flat::of(&profile.graph).nodes() {
+            let schema = schema_in(&node.node, &path);
             found.extend(schema.map(|(path, source)| (Some(what.clone()), path, source)));
         }
     }
@@ -98,8 +99,8 @@ pub(crate) fn skills_of(bundle: &Bundle) -> Vec<Named> {
     }
     for (id, profile) in &bundle.profiles {
         let what = profile_of(bundle, id.as_str());
-        for (n, node) in profile.graph.iter().enumerate() {
-            let Some((path, run)) = call_of(&node.node, format!("graph[{n}]")) else { continue };
+        for (path, node) in Flat::of(&profile.graph).nodes() {
+            let Some((path, run)) = call_of(&node.node, path) else { continue };
             let skills = run.skills.iter().enumerate();
             found.extend(
                 skills.map(|(n, skill)| Named::new(Some(&what), format!("{path}.skills[{n}]"), skill)),

@@ -18,19 +18,23 @@ use crate::machine::state::Broken;
 use crate::machine::state::derived::{Derived, GraphWork};
 use crate::machine::state::lane::GraphState;
 use crate::machine::state::node::NodeState;
-use crate::plan::{GraphPlan, NodeKind, NodePlan};
+use crate::plan::{GraphPlan, LoopsPlan, NodeKind, NodePlan};
 use crate::status::StageStatus;
 
 impl<'a> Step<'a> {
     /// Starts what can start in a lane, and ends the lane when nothing is left.
     pub(super) fn go_on(&mut self, lane: u32) -> Result<(), Broken> {
         let Some(graph) = self.graph() else { return Ok(()) };
-        while self.is_open(lane)
-            && let Some(place) = self.next_ready(graph, lane)
-        {
-            self.begin_node(graph, lane, place)?;
+        loop {
+            while self.is_open(lane)
+                && let Some(place) = self.next_ready(graph, lane)
+            {
+                self.begin_node(graph, lane, place)?;
+            }
+            if graph.loops.is_none() || !self.go_on_loops(graph, lane)? {
+                return self.settle(graph, lane);
+            }
         }
-        self.settle(graph, lane)
     }
 
     /// Starts what can start in a lane after something happened to the node, or the item, at `path`.
@@ -133,6 +137,7 @@ impl<'a> Step<'a> {
             }
             NodeKind::Ask(ask) => self.ask_question(path, ask),
             NodeKind::Wait(wait) => self.wait(graph, path, wait),
+            NodeKind::Loop(repeat) => self.begin_loop(graph, &path, repeat),
             NodeKind::Foreach(foreach) => {
                 if self.node(&path).is_none_or(|state| state.items.is_none()) {
                     let Some(stage) = self.stage else { return Ok(()) };
@@ -265,7 +270,15 @@ impl<'a> Step<'a> {
         };
         let Some(work) = self.work(path.lane) else { return };
         work.under_way = work.under_way.saturating_sub(1);
-        work.left = work.left.saturating_sub(1);
+        match &path.within {
+            None => work.left = work.left.saturating_sub(1),
+            Some(within) => {
+                let repeat = graph.names.get(&within.node);
+                if let Some((_, left)) = work.loops.iter_mut().find(|(place, _)| Some(place) == repeat) {
+                    *left = left.saturating_sub(1);
+                }
+            }
+        }
         for place in &node.leads_to {
             let Some(waits_for) = work.waits_for.get_mut(*place) else { continue };
             // It is none already if the node was to start after any of several.
@@ -314,9 +327,12 @@ impl<'a> Step<'a> {
         for (path, error) in failed {
             self.emit(EventBody::NodeFailed { path, error, continues: false })?;
         }
+        self.fail_loops(number)?;
         let Some((stage, lane)) = self.stage.zip(self.state.current_lane(number)) else { return Ok(()) };
         let nodes = lane.graph.iter().flat_map(|graph| &graph.nodes);
-        let failed = nodes.filter(|(_, node)| node.fails_lane());
+        // A loop tells of the nodes in its body.
+        let own = |id: &NodeId| lane.graph.as_ref().is_none_or(|graph| graph.within(id).is_none());
+        let failed = nodes.filter(|(id, node)| node.fails_lane() && own(id));
         let failed: Vec<_> =
             failed.filter_map(|(id, node)| Some((id.to_string(), node.error.clone()?))).collect();
         let (iteration, stage) = (self.state.iteration, stage.id.clone());
@@ -334,16 +350,18 @@ impl<'a> Step<'a> {
         }
     }
 
-    fn graph_state(&mut self, lane: u32) -> Option<&mut GraphState> {
+    pub(super) fn graph_state(&mut self, lane: u32) -> Option<&mut GraphState> {
         self.lane_mut(lane)?.graph.as_deref_mut()
     }
 
-    fn work(&mut self, lane: u32) -> Option<&mut GraphWork> {
+    pub(super) fn work(&mut self, lane: u32) -> Option<&mut GraphWork> {
         self.graph_state(lane)?.work.0.as_mut()
     }
 }
 
 fn derive(graph: &GraphPlan, state: &GraphState) -> GraphWork {
+    let asleep =
+        |place: usize| graph.loop_of(place).is_some_and(|repeat| !is_under_way(graph, state, repeat));
     let ended: Vec<bool> =
         graph.nodes.iter().map(|node| state.nodes.get(&node.id).is_some_and(NodeState::has_ended)).collect();
     let waits_for: Vec<u32> = graph
@@ -358,13 +376,51 @@ fn derive(graph: &GraphPlan, state: &GraphState) -> GraphWork {
             u32::try_from(open).unwrap_or(u32::MAX)
         })
         .collect();
-    let mut ready: Vec<_> =
-        (0..ended.len()).filter(|place| !ended[*place] && waits_for[*place] == 0).collect();
+    let mut ready: Vec<_> = (0..ended.len())
+        .filter(|place| !ended[*place] && waits_for[*place] == 0 && !asleep(*place))
+        .collect();
     // What is under way keeps its slot: it takes precedence over new nodes.
     ready.sort_by_key(|place| !state.nodes.contains_key(&graph.nodes[*place].id));
     let ready = ready.into();
-    let left = ended.iter().filter(|ended| !**ended).count();
-    GraphWork { waits_for, ready, under_way: 0, left }
+    let left = ended.iter().take(graph.own()).filter(|ended| !**ended).count();
+    let loops = match &graph.loops {
+        None => Vec::new(),
+        Some(loops) => loops_under_way(graph, state, loops, &ended),
+    };
+    GraphWork { waits_for, ready, under_way: 0, left, loops }
+}
+
+/// How many of the nodes that a node waits for have not ended, or whether it waits at all if it starts after any of them.
+pub(super) fn waits_for(graph: &GraphPlan, state: &GraphState, node: &NodePlan) -> u32 {
+    let open = node.waits_for().filter(|place| !is_ended(graph, state, *place)).count();
+    if node.join == Join::Any {
+        return u32::from(open > 0 && !node.waits_for().any(|place| has_completed(graph, state, place)));
+    }
+    u32::try_from(open).unwrap_or(u32::MAX)
+}
+
+/// Whether the loop at a place is under way.
+fn is_under_way(graph: &GraphPlan, state: &GraphState, place: usize) -> bool {
+    let node = graph.nodes.get(place).and_then(|node| state.nodes.get(&node.id));
+    node.is_some_and(|node| node.status == StageStatus::Running)
+}
+
+/// The loops that are under way, each with how many nodes in its body have not ended.
+fn loops_under_way(
+    graph: &GraphPlan,
+    state: &GraphState,
+    loops: &LoopsPlan,
+    ended: &[bool],
+) -> Vec<(usize, usize)> {
+    let places = (0..loops.own).filter(|place| is_under_way(graph, state, *place));
+    let found = places.filter_map(|place| {
+        let NodeKind::Loop(repeat) = &graph.nodes.get(place)?.kind else { return None };
+        Some((
+            place,
+            repeat.body.iter().filter(|place| !ended.get(**place).is_some_and(|ended| *ended)).count(),
+        ))
+    });
+    found.collect()
 }
 
 fn has_completed(graph: &GraphPlan, state: &GraphState, place: usize) -> bool {
@@ -405,7 +461,7 @@ fn failures(path: &NodePath, node: &NodeState, found: &mut Vec<(NodePath, Arc<Fa
 }
 
 /// One failure made of several: the only one with its place, or one that names them.
-fn together(what: &str, errors: &[(String, Arc<Failure>)]) -> Failure {
+pub(super) fn together(what: &str, errors: &[(String, Arc<Failure>)]) -> Failure {
     if let [(name, error)] = errors {
         return Failure { message: format!("{name}: {}", error.message), ..Failure::clone(error) };
     }

@@ -1,7 +1,7 @@
 //! Looks up what a step needs in its state and its plan.
 
 use crate::definition::OnFailure;
-use crate::ids::{NodeId, NodePath, NodePathParts};
+use crate::ids::{NodeId, NodePath, NodePathParts, Within};
 use crate::machine::policy::step::Step;
 use crate::machine::policy::strategy::is_closed;
 use crate::machine::state::lane::LaneState;
@@ -30,6 +30,14 @@ impl<'a> Step<'a> {
     pub(super) fn is_here(&self, path: &NodePath) -> bool {
         self.state.iteration == path.iteration
             && self.current().is_some_and(|(stage, _)| stage.id == path.stage)
+            && (path.within.is_none() || self.is_in_iteration(path))
+    }
+
+    /// Whether the node at `path` is in the iteration of its loop that is under way.
+    #[cold]
+    fn is_in_iteration(&self, path: &NodePath) -> bool {
+        let graph = self.state.current_lane(path.lane).and_then(|lane| lane.graph.as_ref());
+        graph.is_some_and(|graph| graph.has(path))
     }
 
     pub(super) fn is_sequential(&self) -> bool {
@@ -73,7 +81,17 @@ impl<'a> Step<'a> {
 
     pub(super) fn path(&self, lane: u32, node: &NodeId) -> Option<NodePath> {
         let (iteration, stage) = (self.state.iteration, self.stage?.id.clone());
-        Some(NodePathParts { iteration, stage, lane, node: node.clone(), items: Vec::new() }.into())
+        let within = self.within(lane, node);
+        Some(NodePathParts { iteration, stage, lane, within, node: node.clone(), items: Vec::new() }.into())
+    }
+
+    /// The iteration of the loop in whose body a node is.
+    fn within(&self, lane: u32, node: &NodeId) -> Option<Box<Within>> {
+        let graph = self.graph()?;
+        graph.loops.as_ref()?;
+        let id = &graph.nodes.get(graph.loop_of(*graph.names.get(node)?)?)?.id;
+        let repeat = self.state.current_lane(lane)?.graph.as_ref()?.repeat(id)?;
+        Some(Box::new(Within { node: id.clone(), number: repeat.number }))
     }
 
     pub(super) fn lane_mut(&mut self, lane: u32) -> Option<&mut LaneState> {

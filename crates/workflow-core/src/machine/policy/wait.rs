@@ -103,7 +103,9 @@ fn way(node: &NodeState) -> Way {
 /// What the nodes of a graph wait for that have begun and have not ended.
 fn ways_of(plan: &GraphPlan, graph: &GraphState, ways: &mut Vec<Way>) {
     let Some(work) = &graph.work.0 else { return ways.push(Way::Soon) };
-    let open: Vec<_> = graph.nodes.iter().filter(|(_, node)| !has_ended(node)).collect();
+    // A loop waits for the nodes in its body.
+    let is_open = |id: &NodeId, node: &NodeState| !has_ended(node) && graph.repeat(id).is_none();
+    let open: Vec<_> = graph.nodes.iter().filter(|(id, node)| is_open(id, node)).collect();
     // Some nodes that were begun have no state yet, or other nodes can start.
     let begun = usize::try_from(work.under_way).unwrap_or(usize::MAX);
     if begun > open.len() || (!work.ready.is_empty() && work.under_way < plan.concurrency) {

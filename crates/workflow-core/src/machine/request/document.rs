@@ -1,11 +1,12 @@
 //! What a condition can read: `{ vars, stages: {id: {status, output, error, results}}, nodes: {id: {status,
-//! output, error, errors}}, iteration, item }`.
+//! output, error, errors, iterations}}, iteration, item, previous: {id: output} }`.
 
 use serde_json::{Map, Value, json};
 
 use crate::expr::Condition;
 use crate::machine::request::graph::Graph;
 use crate::machine::state::State;
+use crate::machine::state::lane::LoopState;
 use crate::machine::state::stage::StageResult;
 use crate::role::RoleTemplate;
 
@@ -129,6 +130,17 @@ pub(in crate::machine) fn nodes(graph: Graph<'_>, places: Option<&[usize]>, part
     })
 }
 
+/// The outputs of the nodes of a loop in the iteration before, by all their names.
+pub(in crate::machine) fn previous(graph: Graph<'_>, repeat: &LoopState, parts: &Parts<'_>) -> Value {
+    let one = |name: &str| Some(graph.previous(repeat, name).exact_value());
+    pick(parts.members(&["previous"]), one, || {
+        let known = graph.plan.names.iter();
+        let known = known.filter_map(|(name, place)| Some((name, &graph.plan.nodes.get(*place)?.id)));
+        let known = known.filter(|(_, id)| repeat.previous.contains_key(*id));
+        known.filter_map(|(name, _)| Some((name.to_string(), one(name.as_str())?))).collect()
+    })
+}
+
 /// One node, as conditions and `${nodes.x}` see it.
 pub(in crate::machine) fn node(graph: Graph<'_>, place: usize) -> Option<Value> {
     node_with(graph, place, |_| true)
@@ -148,6 +160,9 @@ fn node_with(graph: Graph<'_>, place: usize, wanted: impl Fn(&str) -> bool) -> O
         && let Some(errors) = graph.errors(place)
     {
         members.insert("errors".into(), errors);
+    }
+    if let Some(iterations) = graph.iterations(place).filter(|_| wanted("iterations")) {
+        members.insert("iterations".into(), iterations.into());
     }
     Some(Value::Object(members))
 }

@@ -45,7 +45,11 @@ pub(in crate::machine) fn output(
                 Err(error) => Err(failure(format!("value: {error}"))),
             },
         },
-        NodeKind::Call(_) | NodeKind::Foreach(_) | NodeKind::Ask(_) | NodeKind::Wait(_) => Ok(Data::NULL),
+        NodeKind::Call(_)
+        | NodeKind::Foreach(_)
+        | NodeKind::Loop(_)
+        | NodeKind::Ask(_)
+        | NodeKind::Wait(_) => Ok(Data::NULL),
     }
 }
 

@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use crate::data::Data;
 use crate::failure::Failure;
-use crate::machine::state::lane::{GraphState, LaneState};
+use crate::ids::NodePath;
+use crate::machine::state::lane::{GraphState, LaneState, LoopState};
 use crate::plan::{GraphPlan, NodeKind, StagePlan, Work};
 use crate::status::StageStatus;
 
@@ -40,6 +41,25 @@ impl<'a> Graph<'a> {
         let plan = self.plan.nodes.get(place).filter(|plan| matches!(plan.kind, NodeKind::Foreach(_)))?;
         let failed: Vec<_> = self.state.nodes.get(&plan.id)?.failed_items().collect();
         serde_json::to_value(failed).ok()
+    }
+
+    /// How many iterations a loop has begun.
+    pub(in crate::machine) fn iterations(&self, place: usize) -> Option<u32> {
+        Some(self.state.repeat(&self.plan.nodes.get(place)?.id)?.number + 1)
+    }
+
+    /// The loop in whose body the node at `path` is, or that is there.
+    pub(in crate::machine) fn repeat(&self, path: &NodePath) -> Option<&'a LoopState> {
+        self.plan.loops.as_ref()?;
+        self.state.repeat(path.within.as_ref().map_or(&path.node, |within| &within.node))
+    }
+
+    /// The output of a node in the iteration of `repeat` before; null if it has none.
+    pub(in crate::machine) fn previous(&self, repeat: &'a LoopState, name: &str) -> &'a Data {
+        const NULL: &Data = &Data::NULL;
+        let node = self.place(name).and_then(|place| self.plan.nodes.get(place));
+        let node = node.and_then(|node| repeat.previous.get(&node.id));
+        node.filter(|node| node.status == StageStatus::Completed).map_or(NULL, |node| &node.output)
     }
 
     pub(in crate::machine) fn place(&self, name: &str) -> Option<usize> {

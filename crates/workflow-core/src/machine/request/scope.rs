@@ -12,6 +12,7 @@ use crate::machine::request::document::{self, Parts};
 use crate::machine::request::graph::Graph;
 use crate::machine::request::secrets::Secrets;
 use crate::machine::state::State;
+use crate::machine::state::lane::LoopState;
 use crate::machine::state::stage::Position;
 use crate::plan::{LanePlan, Source, StagePlan};
 
@@ -25,6 +26,8 @@ pub(in crate::machine) struct RunScope<'a> {
     pub graph: Option<Graph<'a>>,
     /// The items of the innermost `foreach`, and which of them it is.
     pub item: Option<(&'a Elements, usize)>,
+    /// The loop in whose body the node is.
+    pub repeat: Option<&'a LoopState>,
     /// The output of the stage or the node, in `set`.
     pub output: Option<&'a Data>,
     pub secrets: Option<&'a dyn Secrets>,
@@ -41,6 +44,7 @@ impl<'a> RunScope<'a> {
             role: None,
             graph: None,
             item: None,
+            repeat: None,
             output: None,
             secrets: None,
         }
@@ -60,10 +64,12 @@ impl<'a> RunScope<'a> {
             None => Self::stage(state, stage),
         };
         let Some(lane) = state.current_lane(path.lane) else { return scope };
+        let graph = Graph::of(stage, lane);
         Self {
             provider: lane.whole.provider.as_deref().or(scope.provider),
             role: lane.whole.role.as_ref().map(RoleId::as_str).or(scope.role),
-            graph: Graph::of(stage, lane),
+            graph,
+            repeat: graph.and_then(|graph| graph.repeat(path)),
             item: lane.item(path),
             ..scope
         }
@@ -109,8 +115,14 @@ impl<'a> RunScope<'a> {
                 graph.output(graph.place(name.segment(1)?)?).cloned()
             }
             ("item", 1) => self.item(),
+            ("previous", 2) => self.previous(name).filter(|output| !output.is_null()).cloned(),
             _ => None,
         }
+    }
+
+    /// What a name that begins with `previous` stands for.
+    fn previous(&self, name: &Name) -> Option<&'a Data> {
+        Some(self.graph?.previous(self.repeat?, name.segment(1)?))
     }
 
     fn find(&self, name: &Name) -> Option<Value> {
@@ -128,10 +140,19 @@ impl<'a> RunScope<'a> {
                     Some("output") => (3, graph.output(place)?.exact_value()),
                     Some("error") => (3, serde_json::to_value(graph.error(place)?).ok()?),
                     Some("errors") => (3, graph.errors(place)?),
+                    Some("iterations") => (3, graph.iterations(place)?.into()),
                     Some(_) => return None,
                 }
             }
             "item" => (1, self.item()?.exact_value()),
+            "previous" => {
+                let output = self.previous(name)?;
+                // Where there is none, all of it is null, or what the expression has in its place.
+                if output.is_null() {
+                    return name.default_text().is_none().then_some(Value::Null);
+                }
+                (2, output.exact_value())
+            }
             "stage" => {
                 let value = match name.segment(1)? {
                     "id" => self.stage.id.as_str(),
@@ -266,6 +287,9 @@ pub(in crate::machine) fn document_of<'c>(
             && let Some(item) = scope.item()
         {
             members.insert("item".into(), item.exact_value());
+        }
+        if let Some(repeat) = scope.repeat.filter(|_| parts.have(&["previous"])) {
+            members.insert("previous".into(), document::previous(graph, repeat, &parts));
         }
     }
     document

@@ -31,8 +31,10 @@ pub(in crate::machine) struct GraphWork {
     pub ready: VecDeque<usize>,
     /// How many nodes have been begun and have not ended.
     pub under_way: u32,
-    /// How many nodes have not ended.
+    /// How many nodes have not ended, those in the bodies of loops not counted.
     pub left: usize,
+    /// For each loop that is under way, its place and how many nodes in its body have not ended in this iteration.
+    pub loops: Vec<(usize, usize)>,
 }
 
 /// The progress of a `foreach`.

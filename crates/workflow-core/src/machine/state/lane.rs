@@ -9,7 +9,7 @@ use indexmap::map::raw_entry_v1::{RawEntryApiV1 as _, RawEntryMut};
 use crate::data::{Data, Elements};
 use crate::event::LaneOutput;
 use crate::failure::Failure;
-use crate::ids::{NodeId, NodePath};
+use crate::ids::{NodeId, NodePath, Within};
 use crate::machine::state::derived::{Derived, GraphWork};
 use crate::machine::state::node::NodeState;
 use crate::status::StageStatus;
@@ -33,13 +33,84 @@ pub(in crate::machine) struct GraphState {
     pub running: u32,
     /// How many nodes and items have failed for good.
     pub failed: u32,
+    /// The loops that have begun.
+    pub loops: Option<Box<Loops>>,
     pub work: Derived<GraphWork>,
+}
+
+/// The loops of a graph that have begun.
+pub(in crate::machine) type Loops = IndexMap<NodeId, LoopState, RandomState>;
+
+/// A loop that has begun.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(in crate::machine) struct LoopState {
+    /// The iteration that is under way, or was the last, counted from 0.
+    pub number: u32,
+    /// The nodes of its body that have events in this iteration. Their states are beside those of all others.
+    pub nodes: Vec<NodeId>,
+    /// The nodes of its body as the iteration before left them.
+    pub previous: IndexMap<NodeId, NodeState, RandomState>,
 }
 
 impl GraphState {
     /// Makes room for that many nodes: their states are large, and are not moved while the map grows.
     pub(in crate::machine) fn expect_nodes(&mut self, nodes: usize) {
         self.nodes.reserve(nodes.saturating_sub(self.nodes.len()));
+    }
+
+    /// The loop with that id, if it has begun.
+    pub(in crate::machine) fn repeat(&self, id: &NodeId) -> Option<&LoopState> {
+        self.loops.as_ref()?.get(id)
+    }
+
+    /// Whether a path is not in the body of a loop, or in the iteration that is under way.
+    #[inline]
+    pub(in crate::machine) fn has(&self, path: &NodePath) -> bool {
+        path.within.is_none() || self.has_within(path)
+    }
+
+    #[cold]
+    fn has_within(&self, path: &NodePath) -> bool {
+        path.within.as_ref().is_some_and(|within| {
+            self.repeat(&within.node).is_some_and(|repeat| repeat.number == within.number)
+        })
+    }
+
+    /// The iteration of the loop in whose body a node is that has events.
+    pub(in crate::machine) fn within(&self, id: &NodeId) -> Option<Box<Within>> {
+        let (node, repeat) = self.loops.as_ref()?.iter().find(|(_, repeat)| repeat.nodes.contains(id))?;
+        Some(Box::new(Within { node: node.clone(), number: repeat.number }))
+    }
+
+    /// Something happens to a node in the body of a loop.
+    fn admit(&mut self, path: &NodePath) -> Result<(), &'static str> {
+        let Some(within) = &path.within else { return Ok(()) };
+        let repeat = self.loops.as_mut().and_then(|loops| loops.get_mut(&within.node));
+        let repeat = repeat.filter(|repeat| repeat.number == within.number);
+        let repeat = repeat.ok_or("that iteration of the loop is not under way")?;
+        if !repeat.nodes.contains(&path.node) {
+            repeat.nodes.push(path.node.clone());
+        }
+        Ok(())
+    }
+
+    /// An iteration of the loop `id` begins: its nodes have no events yet.
+    pub(in crate::machine) fn iterate(&mut self, id: &NodeId, number: u32) -> Result<(), &'static str> {
+        let loops = self.loops.get_or_insert_default();
+        if number == 0 {
+            loops.insert(id.clone(), LoopState::default());
+            return Ok(());
+        }
+        let repeat = loops.get_mut(id).filter(|repeat| repeat.number + 1 == number);
+        let repeat = repeat.ok_or("an iteration of a loop follows the one before")?;
+        repeat.number = number;
+        repeat.previous.clear();
+        for id in std::mem::take(&mut repeat.nodes) {
+            if let Some(node) = self.nodes.shift_remove(&id) {
+                repeat.previous.insert(id, node);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -50,6 +121,7 @@ impl LaneState {
     pub(in crate::machine) fn node(&self, path: &NodePath) -> Option<&NodeState> {
         match &self.graph {
             None => Some(&self.whole).filter(|_| path.items.is_empty()),
+            Some(graph) if !graph.has(path) => None,
             Some(graph) => graph.nodes.get(&path.node)?.below(&path.items),
         }
     }
@@ -58,6 +130,7 @@ impl LaneState {
     pub(in crate::machine) fn known_mut(&mut self, path: &NodePath) -> Option<&mut NodeState> {
         match &mut self.graph {
             None => Some(&mut self.whole).filter(|_| path.items.is_empty()),
+            Some(graph) if !graph.has(path) => None,
             Some(graph) => graph.nodes.get_mut(&path.node)?.known_below(&path.items),
         }
     }
@@ -85,6 +158,7 @@ impl LaneState {
             None if path.items.is_empty() => Ok(&mut self.whole),
             None => Err("the node has no items"),
             Some(graph) => {
+                graph.admit(path)?;
                 // Usually it exists, and the id need not be cloned. It is hashed once.
                 let node = match graph.nodes.raw_entry_mut_v1().from_key(&path.node) {
                     RawEntryMut::Occupied(node) => node.into_mut(),
@@ -153,6 +227,8 @@ impl LaneState {
         self.whole.begin_spending();
         if let Some(graph) = &mut self.graph {
             graph.nodes.values_mut().for_each(NodeState::begin_spending);
+            let loops = graph.loops.iter_mut().flat_map(|loops| loops.values_mut());
+            loops.flat_map(|repeat| repeat.previous.values_mut()).for_each(NodeState::begin_spending);
         }
     }
 

@@ -260,7 +260,7 @@ impl NodeState {
     }
 
     /// The state of the item at `items` below this node; of this node for none.
-    pub(super) fn below(&self, items: &[u32]) -> Option<&Self> {
+    pub(in crate::machine) fn below(&self, items: &[u32]) -> Option<&Self> {
         items.iter().try_fold(self, |node, item| node.items.as_ref()?.open.get(item))
     }
 

@@ -19,8 +19,9 @@ pub(in crate::machine) fn running(
     }
     for (number, lane) in (0u32..).zip(&current.lanes) {
         let path = |node: &NodeId| -> NodePath {
+            let within = lane.graph.as_ref().and_then(|graph| graph.within(node));
             let (iteration, stage, node) = (state.iteration, current.stage.clone(), node.clone());
-            NodePathParts { iteration, stage, lane: number, node, items: Vec::new() }.into()
+            NodePathParts { iteration, stage, lane: number, within, node, items: Vec::new() }.into()
         };
         match (&stage.work, &lane.graph) {
             (Work::Simple { id, .. }, _) => {

@@ -25,5 +25,16 @@ pub(in crate::machine) fn session(state: &State, path: &NodePath) -> Option<Arc<
 
 /// The node as its pass before this one left it.
 pub(in crate::machine) fn last_pass<'s>(state: &'s State, path: &NodePath) -> Option<&'s NodeState> {
-    state.results.get(&path.stage)?.lanes.get(path.lane as usize)?.node(path)
+    if let Some(within) = &path.within
+        && within.number > 0
+    {
+        let repeat = state.current_lane(path.lane)?.graph.as_ref()?.repeat(&within.node)?;
+        return repeat.previous.get(&path.node)?.below(&path.items);
+    }
+    let graph = state.results.get(&path.stage)?.lanes.get(path.lane as usize)?;
+    match &path.within {
+        // As the last iteration of the loop left it.
+        Some(_) => graph.graph.as_ref()?.nodes.get(&path.node)?.below(&path.items),
+        None => graph.node(path),
+    }
 }

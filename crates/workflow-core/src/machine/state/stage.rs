@@ -9,7 +9,7 @@ use crate::event::Event;
 use crate::failure::Failure;
 use crate::ids::{NodePath, StageId};
 use crate::machine::state::lane::{GraphState, LaneState};
-use crate::machine::state::node::NodeState;
+use crate::machine::state::node::{ItemsState, NodeState};
 use crate::machine::state::question::Response;
 use crate::status::StageStatus;
 use crate::usage::Spent;
@@ -146,6 +146,28 @@ impl Current {
     pub(super) fn node_of_graph(&mut self, path: &NodePath) -> Result<&mut NodeState, &'static str> {
         self.graph_of(path)?;
         self.node(path)
+    }
+
+    /// Begins an iteration of a loop, at `path` with its number.
+    #[cold]
+    pub(super) fn begin_iteration(&mut self, path: &NodePath, at: Timestamp) -> Result<(), &'static str> {
+        let (Some(repeat), [number]) = (path.parent(), &*path.items) else {
+            return Err("the items are not an array");
+        };
+        let graph = self.graph_of(path)?;
+        if repeat.within.is_some() || (*number > 0 && graph.repeat(&repeat.node).is_none()) {
+            return Err("a loop begins with its first iteration");
+        }
+        graph.iterate(&repeat.node, *number)?;
+        let node = self.lane_of(path)?.node_mut(&repeat)?;
+        if node.has_ended() || (*number == 0) != node.items.is_none() {
+            return Err("the loop is not under way");
+        }
+        node.status = StageStatus::Running;
+        node.started_at = node.started_at.or(Some(at));
+        // It is under way without a call.
+        node.items = Some(Box::new(ItemsState::new(Data::array([]).elements().ok_or("no items")?)));
+        Ok(())
     }
 
     /// Ends a node that has no call of its own.

@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 
 use crate::ids::NodeId;
 use crate::machine::state::State;
-use crate::machine::state::lane::LaneState;
+use crate::machine::state::lane::{GraphState, LaneState};
 use crate::machine::state::node::NodeState;
 use crate::machine::state::stage::{Position, StageResult};
 use crate::status::{RunStatus, StageStatus};
@@ -24,6 +24,7 @@ fn node_view(id: NodeId, node: NodeState) -> NodeView {
     NodeView {
         id,
         items,
+        iterations: None,
         errors: node.failed_items().collect(),
         duration: node.duration_ms(),
         status: node.status,
@@ -38,8 +39,17 @@ fn node_view(id: NodeId, node: NodeState) -> NodeView {
 
 impl From<LaneState> for LaneView {
     fn from(LaneState { whole, graph }: LaneState) -> Self {
-        let nodes =
-            graph.map(|graph| graph.nodes.into_iter().map(|(id, node)| node_view(id, node)).collect());
+        let nodes = graph.map(|graph| {
+            let GraphState { nodes, loops, .. } = *graph;
+            let made = |id: &NodeId| Some(loops.as_ref()?.get(id)?.number + 1);
+            let views = nodes.into_iter().map(|(id, node)| {
+                let iterations = made(&id);
+                let view = node_view(id, node);
+                let items = view.items.filter(|_| iterations.is_none());
+                NodeView { items, iterations, ..view }
+            });
+            views.collect()
+        });
         Self {
             duration: whole.duration_ms(),
             provider: whole.provider,

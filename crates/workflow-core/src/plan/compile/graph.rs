@@ -3,13 +3,13 @@
 use serde_json::Value;
 
 use crate::definition::{
-    self, AskNode, ForeachNode, GraphNode, Join, Mode, Node, Profile, ReduceStrategy, Stage,
+    self, AskNode, Flat, ForeachNode, GraphNode, Join, Mode, Node, Profile, ReduceStrategy, Stage,
 };
 use crate::expr::{Condition, Template, ValueTemplate};
 use crate::plan::compile::Compiler;
 use crate::plan::model::{
-    ArmPlan, AskPlan, EndPlan, FailurePlan, ForeachPlan, GraphPlan, Items, NodeKind, NodePlan, Source,
-    WaitPlan,
+    ArmPlan, AskPlan, EndPlan, FailurePlan, ForeachPlan, GraphPlan, Items, LoopsPlan, NodeKind, NodePlan,
+    RepeatPlan, Source, WaitPlan,
 };
 
 /// How many nodes of a lane are under way at a time, by default.
@@ -19,49 +19,78 @@ const ITEMS: u32 = 16;
 
 impl Compiler<'_> {
     pub(super) fn graph(&mut self, path: &str, profile: &Profile, stage: &Stage) -> Option<GraphPlan> {
-        let names = definition::NodeNames::of(&profile.graph);
-        let arms = definition::arms(&profile.graph, &names);
+        let flat = Flat::of(&profile.graph);
+        let names = definition::NodeNames::of(&flat);
+        let arms = definition::arms(&flat, &names);
         self.names = names.iter().map(|(name, place)| (name.clone(), place)).collect();
-        let mut nodes = Vec::with_capacity(profile.graph.len());
-        let mut leads_to = vec![Vec::new(); profile.graph.len()];
-        for (place, (node, arm_of)) in profile.graph.iter().zip(arms).enumerate() {
+        let mut nodes: Vec<NodePlan> = Vec::with_capacity(flat.len());
+        let mut leads_to = vec![Vec::new(); flat.len()];
+        let mut first = vec![false; flat.own()];
+        for (place, (node, arm_of)) in flat.iter().zip(arms).enumerate() {
             let path = format!("{path}.{}", node.id);
-            let needs = definition::needs(node, &names);
+            let needs = definition::needs(&flat, place, &names);
             let after = if node.after.is_empty() {
                 Vec::new()
             } else {
                 let known: Vec<_> = needs.iter().chain(&arm_of).copied().collect();
                 definition::after(node, &names, &known)
             };
-            let is_first = needs.is_empty() && arm_of.is_empty() && after.is_empty();
-            for before in needs.iter().chain(&arm_of).chain(&after) {
-                leads_to[*before].push(place);
+            let waits_for_none = needs.is_empty() && arm_of.is_empty() && after.is_empty();
+            // What comes first in the body of a loop comes first if the loop does.
+            let repeat =
+                flat.loop_of(place).and_then(|repeat| flat.get(repeat).zip(first.get(repeat).copied()));
+            let is_first = waits_for_none && repeat.is_none_or(|(_, is_first)| is_first);
+            if let Some(first) = first.get_mut(place) {
+                *first = is_first;
             }
+            for before in needs.iter().chain(&arm_of).chain(&after) {
+                // What a node in a body needs outside of it has ended when its loop begins.
+                if flat.loop_of(*before) == flat.loop_of(place) {
+                    leads_to[*before].push(place);
+                }
+            }
+            let kind = if let Node::Loop(repeat) = &node.node {
+                let body: Vec<_> = flat.body(place).collect();
+                NodeKind::Loop(Box::new(RepeatPlan {
+                    max_iters: repeat.max_iters,
+                    stop_when: self
+                        .condition(format_args!("{path}.stop_when"), repeat.stop_when.as_deref())?,
+                    on_exhausted: repeat.on_exhausted.unwrap_or_default(),
+                    reads: body.iter().chain(&needs).copied().collect(),
+                    body,
+                }))
+            } else {
+                self.kind(&path, &node.node, stage, is_first)?
+            };
             nodes.push(NodePlan {
                 id: node.id.clone(),
                 out: node.out.clone(),
-                kind: self.kind(&path, &node.node, stage, is_first)?,
+                kind,
                 when: self.condition(format_args!("{path}.when"), when(&node.node))?.map(Box::new),
                 set: self.values(format_args!("{path}.set"), &node.set)?.into(),
                 needs: needs.into(),
                 arm_of: arm_of.into(),
                 after: after.into(),
                 // A node that waits for none has none to choose from.
-                join: if is_first { Join::All } else { node.join.unwrap_or_default() },
+                join: if waits_for_none { Join::All } else { node.join.unwrap_or_default() },
                 leads_to: Box::default(),
-                failure: failure(node),
+                failure: failure(node, repeat.map(|(repeat, _)| repeat)),
             });
         }
         for (node, places) in nodes.iter_mut().zip(leads_to) {
             node.leads_to = places.into();
         }
-        self.attach(path, &mut nodes, profile, stage)?;
+        self.attach(path, &mut nodes, &flat, stage)?;
         let names = std::mem::take(&mut self.names);
         let ends = nodes.iter().enumerate().filter(|(_, node)| matches!(node.kind, NodeKind::End(_)));
         let ends = ends.map(|(place, _)| place).collect();
         let has_any = nodes.iter().any(|node| node.join == Join::Any);
         let concurrency = profile.concurrency.unwrap_or(NODES);
-        Some(GraphPlan { nodes, names, concurrency, ends, has_any })
+        let loops = (flat.len() > flat.own()).then(|| {
+            let of = (flat.own()..flat.len()).filter_map(|place| flat.loop_of(place)).collect();
+            Box::new(LoopsPlan { own: flat.own(), of })
+        });
+        Some(GraphPlan { nodes, names, concurrency, ends, has_any, loops })
     }
 
     fn kind(&mut self, path: &str, node: &Node, stage: &Stage, is_first: bool) -> Option<NodeKind> {
@@ -70,6 +99,8 @@ impl Compiler<'_> {
             Node::Foreach(foreach) => {
                 NodeKind::Foreach(Box::new(self.foreach(path, foreach, stage, is_first)?))
             }
+            // A node of a graph only.
+            Node::Loop(_) => return None,
             Node::Reduce(reduce) => {
                 let from: Vec<_> = reduce.from.iter().filter_map(|name| self.source_of(name)).collect();
                 if reduce.strategy == ReduceStrategy::Summarize {
@@ -163,9 +194,10 @@ impl Compiler<'_> {
 
     /// Attaches schemas to the calls whose replies have to follow them: an export's to its source, the
     /// stage's to what makes the stage's output.
-    fn attach(&mut self, path: &str, nodes: &mut [NodePlan], profile: &Profile, stage: &Stage) -> Option<()> {
+    fn attach(&mut self, path: &str, nodes: &mut [NodePlan], graph: &Flat<'_>, stage: &Stage) -> Option<()> {
         let schema = self.schema(format_args!("{path}.output_schema"), stage.output_schema.as_ref())?;
         if let Some(schema) = schema {
+            let nodes = &mut nodes[..graph.own()];
             let mut open = nodes.iter_mut().filter_map(|node| match &mut node.kind {
                 NodeKind::Export { schema, .. } => Some(schema),
                 _ => None,
@@ -191,8 +223,8 @@ impl Compiler<'_> {
                 continue;
             };
             let (from, schema) = (*from, schema.clone());
-            let repairs = match &profile.graph[place].node {
-                Node::Export(export) => export.repairs,
+            let repairs = match graph.get(place).map(|node| &node.node) {
+                Some(Node::Export(export)) => export.repairs,
                 _ => None,
             };
             if let NodeKind::Call(call) = &mut nodes[from].kind {
@@ -222,12 +254,15 @@ impl Compiler<'_> {
     }
 }
 
-fn failure(node: &GraphNode) -> Option<Box<FailurePlan>> {
-    let GraphNode { on_failure, retries, retry_backoff, .. } = node;
+/// What a node says of its failures, or else the loop in whose body it is.
+fn failure(node: &GraphNode, repeat: Option<&GraphNode>) -> Option<Box<FailurePlan>> {
+    let on_failure = node.on_failure.or(repeat.and_then(|repeat| repeat.on_failure));
+    let retries = node.retries.or(repeat.and_then(|repeat| repeat.retries));
+    let retry_backoff = node.retry_backoff.or(repeat.and_then(|repeat| repeat.retry_backoff));
     let says_nothing = on_failure.is_none() && retries.is_none() && retry_backoff.is_none();
     (!says_nothing).then(|| {
         let backoff = retry_backoff.map(|period| period.0);
-        Box::new(FailurePlan { on_failure: *on_failure, retries: *retries, backoff })
+        Box::new(FailurePlan { on_failure, retries, backoff })
     })
 }
 
@@ -235,6 +270,7 @@ fn when(node: &Node) -> Option<&str> {
     match node {
         Node::Run(run) => run.when.as_deref(),
         Node::Foreach(foreach) => foreach.when.as_deref(),
+        Node::Loop(repeat) => repeat.when.as_deref(),
         Node::Reduce(reduce) => reduce.run.when.as_deref(),
         Node::Export(export) => export.when.as_deref(),
         Node::Ask(ask) => ask.when.as_deref(),

@@ -265,7 +265,7 @@ impl Compiler<'_> {
 /// The path of a stage's one node in the first iteration.
 fn first(stage: &StageId, lane: usize, node: &NodeId) -> Option<NodePath> {
     let (stage, node, lane) = (stage.clone(), node.clone(), u32::try_from(lane).ok()?);
-    Some(NodePathParts { iteration: 1, stage, lane, node, items: Vec::new() }.into())
+    Some(NodePathParts { iteration: 1, stage, lane, within: None, node, items: Vec::new() }.into())
 }
 
 fn data_of(vars: &IndexMap<String, Value>) -> Option<Box<IndexMap<String, Data>>> {

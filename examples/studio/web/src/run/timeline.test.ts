@@ -119,6 +119,30 @@ test("lanes, nodes and items have rows where there are several", () => {
   expect(closed.map((row) => row.item.place)).not.toContain("1/test[0]/each");
 });
 
+test("an iteration of a loop in a graph ends when the next one begins", () => {
+  const timeline = Timeline.of(
+    log(
+      created,
+      started,
+      stageStarted("test"),
+      { type: "lane_started", data: { iteration: 1, stage: "test", lane: 0, provider: "demo" } },
+      { type: "node_started", data: { path: "1/test[0]/fix[0]", items: null } },
+      attemptStarted("1/test[0]/fix[0]/check"),
+      succeeded("1/test[0]/fix[0]/check"),
+      { type: "node_started", data: { path: "1/test[0]/fix[1]", items: null } },
+      attemptStarted("1/test[0]/fix[1]/check"),
+    ),
+  );
+  expect(outline(rows(timeline, shape(stage("test", ["fix", "sum"], 1)), new Set()))).toEqual([
+    "test running 0",
+    "  fix running 0",
+    "    [0] completed 0",
+    "      check completed 1",
+    "    [1] running 0",
+    "      check running 1",
+  ]);
+});
+
 test("iterations that ended are closed, and say how they ended", () => {
   const iteration = (number: number): EventBody[] => [
     stageStarted("code", number),

@@ -112,6 +112,9 @@ export class Timeline {
       case "node_started": {
         const node = this.#begin(event.data.path, at, "running");
         const isLarge = large.some((value) => value.member === "items");
+        // An iteration of a loop ends when the next one begins.
+        const isIteration = !isLarge && event.data.items === null;
+        if (isIteration) this.#endIterations(parentPlace(event.data.path), at, "completed", node);
         if (!isLarge && Array.isArray(event.data.items)) node.total = event.data.items.length;
         break;
       }
@@ -132,9 +135,11 @@ export class Timeline {
         break;
       }
       case "node_completed":
+        this.#endIterations(event.data.path, at, "completed");
         this.#end(this.#item(event.data.path), at, "completed", event.seq);
         break;
       case "node_failed":
+        this.#endIterations(event.data.path, at, "failed");
         this.#end(this.#item(event.data.path), at, "failed", event.seq).error = event.data.error;
         break;
       case "node_skipped":
@@ -313,6 +318,15 @@ export class Timeline {
     if (status === "completed") item.error = undefined;
     close(item.pauses, at);
     return item;
+  }
+
+  /** Ends the iterations of a loop, which have no event of their own, other than one. */
+  #endIterations(loop: string | undefined, at: number, status: StageStatus, except?: Item): void {
+    if (loop === undefined) return;
+    const isOpen = (item: Item) => item !== except && item.kind === "item" && item.to === undefined;
+    for (const item of this.#item(loop).children.filter(isOpen)) {
+      if (item.attempts.length === 0 && item.children.length > 0) this.#end(item, at, status);
+    }
   }
 
   /** Ends a stage with its lanes: one that is the only one of its stage has no events of its own. */

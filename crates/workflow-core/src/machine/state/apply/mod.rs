@@ -163,6 +163,9 @@ impl State {
                 self.controls = *control;
                 self.signals.get_or_insert_default().receive(signal);
             }
+            EventBody::NodeStarted { path, items } if items.is_null() => {
+                self.current(path)?.begin_iteration(path, event.at)?;
+            }
             EventBody::NodeStarted { path, items } => {
                 let elements = items.elements().ok_or("the items are not an array")?;
                 let node = self.current(path)?.node_of_graph(path)?;
