@@ -291,6 +291,11 @@ pub(crate) enum Command {
         /// The run.
         run: RunRef,
     },
+    /// Kill a run: kill its calls without a grace period, also those of stages of `finally`, and end it.
+    Kill {
+        /// The run.
+        run: RunRef,
+    },
     /// Resume a run, and drive it until it ends or pauses, or leave it to a worker.
     Resume {
         /// The run.

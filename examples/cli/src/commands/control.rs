@@ -1,4 +1,4 @@
-//! `pause`, `cancel`, `signal` and `resume --detach`: control requests to a run, whichever process drives it.
+//! `pause`, `cancel`, `kill`, `signal` and `resume --detach`: control requests to a run, whichever process drives it.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use workflow_core::ids::RunId;
 use workflow_core::status::RunStatus;
 use workflow_core::view::RunView;
 use workflow_exec::{ControlOutcome, ControlRefusal, ControlRefused};
-use workflow_service::runs::{CancelRun, ControlResult, GetRun, PauseRun, ResumeRun, SignalRun};
+use workflow_service::runs::{CancelRun, ControlResult, GetRun, KillRun, PauseRun, ResumeRun, SignalRun};
 use workflow_service::{Code, Operation, ServiceError};
 
 use crate::args::SignalArgs;
@@ -32,6 +32,14 @@ pub(crate) async fn cancel(place: &Place, json: bool, run: &RunRef) -> Result<Ex
     let (host, run) = Host::of_run(place, run).await?;
     let request = CancelRun { run_id: run.clone() };
     let asked = Asked { what: "cancel", participle: "cancelled", wanted: RunStatus::Cancelled };
+    asked.send(&host, json, &run, request).await
+}
+
+/// Requests that the calls of the run are killed, and that it ends.
+pub(crate) async fn kill(place: &Place, json: bool, run: &RunRef) -> Result<Exit, Error> {
+    let (host, run) = Host::of_run(place, run).await?;
+    let request = KillRun { run_id: run.clone() };
+    let asked = Asked { what: "kill", participle: "killed", wanted: RunStatus::Cancelled };
     asked.send(&host, json, &run, request).await
 }
 

@@ -120,6 +120,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Error> {
             Command::Top => top::top(&place()?, json),
             Command::Pause { run } => control::pause(&place()?, json, run).await,
             Command::Cancel { run } => control::cancel(&place()?, json, run).await,
+            Command::Kill { run } => control::kill(&place()?, json, run).await,
             Command::Resume { run, detach: true } => control::resume(&place()?, json, run).await,
             Command::Resume { run, detach: false } => drive::resume(&place()?, json, run).await,
             Command::Answer(args) => answer::answer(&place()?, json, args).await,

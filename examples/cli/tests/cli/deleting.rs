@@ -76,6 +76,23 @@ tidy: { provider: demo }
 }
 
 #[test]
+fn a_run_that_is_killed_leaves_its_stages_of_finally_out() {
+    let home = Home::new();
+    let text = "workflow: { name: Ends, stages: [work], finally: [tidy] }
+work: { provider: demo, approval: Go? }
+tidy: { provider: demo }
+";
+    home.write("ends.yml", text);
+    assert_eq!(home.run(&["run", "ends.yml", "--run-id", "one"]).code, Some(4));
+    assert_eq!(home.run(&["cancel", "one"]).code, Some(0));
+    let killed = home.run(&["kill", "one"]);
+    assert_eq!((killed.code, &*killed.stdout), (Some(0), "run one is cancelled\n"), "{killed:?}");
+    assert_eq!(home.show("one")["context"]["stages"]["tidy"]["status"], "cancelled");
+    assert_eq!(home.run(&["kill", "one"]).stdout, "run one is cancelled\n");
+    assert_eq!(home.run(&["resume", "one"]).code, Some(3));
+}
+
+#[test]
 fn pruning_goes_by_age_by_status_and_by_how_many_are_kept() {
     for (args, left) in [
         (&["--keep", "1"][..], &["newer", "waits"][..]),

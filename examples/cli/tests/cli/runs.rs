@@ -304,6 +304,7 @@ fn help_names_the_exit_codes_and_where_secrets_come_from() {
       compare         Compare two runs: their status, times, usage, stages, variables and definitions, and the first point where they differ
       pause           Pause a run: it starts no new calls, and is paused when its current calls have ended
       cancel          Cancel a run: stop its calls, and end it
+      kill            Kill a run: kill its calls without a grace period, also those of stages of `finally`, and end it
       resume          Resume a run, and drive it until it ends or pauses, or leave it to a worker
       answer          Show what a run asks, or answer it, and drive the run until it ends or pauses, or leave it to a worker
       signal          Send a signal to a run: a node of type `wait` that names it takes it, now or when it starts
