@@ -29,7 +29,7 @@ const ROWS: &[Row] = &[
     ("by default", |agent| agent.permissions.default.to_owned()),
     ("a schema", |agent| match agent.schema {
         SchemaBy::Option => "its own option".to_owned(),
-        SchemaBy::Prompt => "told in the prompt".to_owned(),
+        SchemaBy::Prompt => "written in the prompt".to_owned(),
         other => panic!("{other:?} has no words"),
     }),
     ("`session: continue`", |agent| yes(agent.sessions)),
@@ -41,14 +41,14 @@ const ROWS: &[Row] = &[
     }),
     ("thoughts", |agent| yes(agent.thoughts)),
     ("tokens", |agent| match agent.usage {
-        UsageOf::Call => "told for the call".to_owned(),
-        UsageOf::Session => "told for the session, of which we take the difference".to_owned(),
+        UsageOf::Call => "reported for the call".to_owned(),
+        UsageOf::Session => "reported for the session; the engine subtracts the total before".to_owned(),
         other => panic!("{other:?} has no words"),
     }),
-    ("told while it works", |agent| yes(agent.usage_as_it_works)),
+    ("tokens during the call", |agent| yes(agent.usage_as_it_works)),
     ("cost", |agent| match agent.cost {
-        Cost::Told => "told".to_owned(),
-        Cost::Sometimes => "where it tells it".to_owned(),
+        Cost::Told => "reported".to_owned(),
+        Cost::Sometimes => "where the agent reports it".to_owned(),
         Cost::Unknown => "unknown".to_owned(),
         other => panic!("{other:?} has no words"),
     }),
