@@ -29,6 +29,7 @@ mod memory;
 mod parked;
 mod postgres;
 mod providers;
+mod queue;
 mod redaction;
 mod sequential;
 mod sqlite;
@@ -44,7 +45,7 @@ use table::Row;
 
 type Group = fn(Effort) -> Result<Vec<Row>>;
 
-const GROUPS: [(&str, Group); 16] = [
+const GROUPS: [(&str, Group); 17] = [
     ("sequential", sequential::rows),
     ("fan-out", fan_out::rows),
     ("graphs", graphs::rows),
@@ -55,6 +56,7 @@ const GROUPS: [(&str, Group); 16] = [
     ("sqlite", sqlite::rows),
     ("sqlite-reads", sqlite_reads::rows),
     ("postgres", postgres::rows),
+    ("queue", queue::rows),
     ("definitions", definitions::rows),
     ("redaction", redaction::rows),
     ("providers", providers::rows),

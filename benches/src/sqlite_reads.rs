@@ -213,7 +213,7 @@ fn state_changes(store: &SqliteStore, lease: &Lease, last: u64, count: usize) ->
     Ok(times)
 }
 
-fn new_run(name: &str) -> Result<NewRun> {
+pub(crate) fn new_run(name: &str) -> Result<NewRun> {
     let bundle = Arc::new(Bundle::new(chain(5)?));
     let (id, hash, at) = (RunId::new(name)?, bundle.hash()?, Timestamp::UNIX_EPOCH);
     let created = RunCreated {

@@ -87,7 +87,8 @@ const CLAIM: Query = Query::new(
     &[Type::UUID, Type::FLOAT8, Type::TEXT, Type::BOOL],
 );
 
-/// The inner query reads the epoch as of the start of the statement.
+/// The inner query reads the epoch as of the start of the statement. `coalesce` is for the planner: it takes a comparison
+/// with a subquery for rarely true, and would sort the whole queue for a few runs while the table has no statistics.
 const CLAIM_NEXT: Query = Query::new(
     alive!(
         "dead AS MATERIALIZED ( \
@@ -96,7 +97,7 @@ const CLAIM_NEXT: Query = Query::new(
          unowned AS ( \
              SELECT r.key, r.epoch, NULL::uuid AS owner FROM @.run r, me \
              WHERE r.owner IS NULL AND r.wakes IS NOT NULL AND r.wakes <= $4 \
-                 AND r.epoch = (SELECT s.epoch FROM @.run s WHERE s.key = r.key) \
+                 AND coalesce(r.epoch = (SELECT s.epoch FROM @.run s WHERE s.key = r.key), false) \
              ORDER BY r.wakes LIMIT $3 FOR UPDATE OF r SKIP LOCKED), \
          orphaned AS ( \
              SELECT r.key, r.epoch, r.owner FROM @.run r, me \
