@@ -79,10 +79,15 @@ impl Metrics {
         }
         let now = Timestamp::now();
         let mut pending = Vec::new();
+        let mut left = runs.first().map_or(0, |(_, pending)| *pending);
         for age in AGES {
-            let filter = RunFilter::all().status(RunStatus::Pending);
-            let filter = filter.created_before(now - SignedDuration::from_secs(age.into()));
-            pending.push((age, engine.store().count(&filter).await?));
+            // Where none is older than this, none is older than what follows.
+            if left > 0 {
+                let filter = RunFilter::all().status(RunStatus::Pending);
+                let filter = filter.created_before(now - SignedDuration::from_secs(age.into()));
+                left = engine.store().count(&filter).await?;
+            }
+            pending.push((age, left));
         }
         Ok(self.0.text(&runs, &pending, &engine.limits().usage()))
     }
