@@ -6,6 +6,7 @@ mod budgets;
 mod changes;
 mod finally;
 mod graph;
+mod items;
 mod lane;
 mod loops;
 mod persons;
@@ -479,7 +480,7 @@ impl<'a> Log<'a> {
     fn most_retries(&self, path: &NodePath) -> u32 {
         let stage = self.stage(&path.stage);
         let graph = self.graphs.get(&path.stage);
-        let own = graph.and_then(|graph| graph.said(path, |node| node.on_failure));
+        let own = graph.and_then(|graph| graph.on_failure(path));
         let on_failure = own.unwrap_or_else(|| self.on_failure(stage));
         let retries = graph.and_then(|graph| graph.said(path, |node| node.retries)).or(stage.retries);
         if on_failure == OnFailure::Retry { retries.unwrap() } else { 0 }

@@ -85,6 +85,12 @@ scenarios! {
     foreach_continues
     foreach_continues_nested
     foreach_empty
+    foreach_graph
+    foreach_graph_fails
+    foreach_graph_parallel
+    foreach_graph_pause_and_resume
+    foreach_graph_retries
+    foreach_graph_waits
     foreach_nested
     foreach_over_a_node
     foreach_over_no_list

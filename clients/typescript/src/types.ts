@@ -750,7 +750,7 @@ export type ForkPointName =
     }
   | {
       /**
-       * iteration/stage[lane]/node, with [item] after it; a node in the body of a loop has loop[iteration]/ before it
+       * iteration/stage[lane]/node, with [item] after it; a node in the body of a loop or a foreach has node[number]/ before it
        */
       node: string;
     }
@@ -890,6 +890,9 @@ export type GraphNode = {
     })
   | (EndNode & {
       type: "end";
+    })
+  | (GraphBody & {
+      type: "graph";
     })
 );
 /**
@@ -1113,6 +1116,9 @@ export type Node =
     })
   | (EndNode & {
       type: "end";
+    })
+  | (GraphBody & {
+      type: "graph";
     });
 /**
  * When a stage with parallel providers succeeds.
@@ -5426,7 +5432,7 @@ export interface ForeachNode {
    */
   when?: string | null;
   /**
-   * What is done for each item, which `${item}` and, in conditions, `$.item` stand for.
+   * What is done for each item, which `${item}` and, in conditions, `$.item` stand for: a node without an id, or a graph.
    */
   run: Node;
 }
@@ -5638,6 +5644,22 @@ export interface EndNode {
    * A condition; when it is false the node is skipped.
    */
   when?: string | null;
+}
+/**
+ * The body of a `foreach` that is a graph, which is run for each item. Its output is what the graph makes: the output of its
+ * last node, or of its `export`. An item fails when a node of its graph fails for it.
+ */
+export interface GraphBody {
+  /**
+   * A condition; when it is false the item is skipped.
+   */
+  when?: string | null;
+  /**
+   * The nodes, in any order. `${item}` is the item in all of them.
+   *
+   * @minItems 1
+   */
+  graph: [GraphNode, ...GraphNode[]];
 }
 /**
  * A role: front matter and a template.
@@ -5923,6 +5945,10 @@ export interface NodeView {
    * How many iterations a loop has begun.
    */
   iterations?: number | null;
+  /**
+   * Of an item for which a graph is run: the nodes of the graph that have events, in the order of their first events.
+   */
+  nodes?: NodeView[];
   /**
    * Why items failed of a `foreach` node with `on_failure: continue`, in the order of the items.
    */

@@ -187,7 +187,8 @@ id!(
 
 /// The position of a node in a run: `iteration/stage[lane]/node`, for instance `2/test[1]/run`. An item of a
 /// `foreach` node has its index after that, counted from 0: `1/plan[0]/review[3]`. A node in the body of a loop has the
-/// loop before it, with its iteration, counted from 0: `1/plan[0]/fix[2]/check`.
+/// loop before it, with its iteration, counted from 0: `1/plan[0]/fix[2]/check`; one in the graph that is run for each item of
+/// a `foreach` has the item before it: `1/plan[0]/review[3]/check`.
 ///
 /// Cheap to clone, because most events and messages name a node.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -203,7 +204,8 @@ pub struct NodePathParts {
     pub stage: StageId,
     /// The lane: the index of its provider among the stage's, counted from 0.
     pub lane: u32,
-    /// The loop in whose body the node is, and its iteration; `None` for a node of the graph itself.
+    /// The loop in whose body the node is, and its iteration, or the `foreach`, and its item; `None` for a node of the graph
+    /// itself.
     pub within: Option<Box<Within>>,
     /// The node in the stage's graph.
     pub node: NodeId,
@@ -211,12 +213,12 @@ pub struct NodePathParts {
     pub items: Vec<u32>,
 }
 
-/// An iteration of a loop in a graph.
+/// An iteration of a loop in a graph, or an item of a `foreach` whose body is a graph.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Within {
-    /// The loop.
+    /// The loop, or the `foreach`.
     pub node: NodeId,
-    /// The iteration, counted from 0.
+    /// The iteration, or the item, counted from 0.
     pub number: u32,
 }
 
@@ -235,6 +237,26 @@ impl NodePath {
     pub fn parent(&self) -> Option<Self> {
         let (_, items) = self.items.split_last()?;
         Some(self.with_items(items.to_vec()))
+    }
+
+    /// The path of a node in the body of the loop, or the `foreach`, whose iteration or item is at this path.
+    #[must_use]
+    pub fn inside(&self, id: &NodeId) -> Option<Self> {
+        let [number] = *self.items.as_slice() else { return None };
+        let within = Some(Box::new(Within { node: self.node.clone(), number }));
+        let NodePathParts { iteration, stage, lane, .. } = &**self;
+        let (iteration, stage, lane) = (*iteration, stage.clone(), *lane);
+        Some(NodePathParts { iteration, stage, lane, within, node: id.clone(), items: Vec::new() }.into())
+    }
+
+    /// The path of the iteration, or the item, in whose body the node at this path is.
+    #[must_use]
+    pub fn owner(&self) -> Option<Self> {
+        let Within { node, number } = self.within.as_deref()?;
+        let NodePathParts { iteration, stage, lane, .. } = &**self;
+        let (iteration, stage, lane) = (*iteration, stage.clone(), *lane);
+        let (node, items) = (node.clone(), vec![*number]);
+        Some(NodePathParts { iteration, stage, lane, within: None, node, items }.into())
     }
 
     fn with_items(&self, items: Vec<u32>) -> Self {
@@ -263,7 +285,7 @@ impl Deref for NodePath {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "`{0}` is not a node path: write iteration/stage[lane]/node, as in `1/plan[0]/run`, with [item] after it, and \
-     loop[iteration]/ before a node in the body of a loop"
+     node[number]/ before a node in the body of a loop or a `foreach`"
 )]
 pub struct InvalidPath(String);
 
@@ -344,8 +366,8 @@ impl schemars::JsonSchema for NodePath {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
             "type": "string",
-            "description": "iteration/stage[lane]/node, with [item] after it; a node in the body of a loop has \
-                            loop[iteration]/ before it",
+            "description": "iteration/stage[lane]/node, with [item] after it; a node in the body of a loop or a foreach has \
+                            node[number]/ before it",
             "pattern": "^[0-9]+/[A-Za-z0-9_-]{1,64}\\[[0-9]+\\]/([A-Za-z0-9_-]{1,64}\\[[0-9]+\\]/)?[A-Za-z0-9_-]{1,64}(\\[[0-9]+\\])*$",
         })
     }
@@ -375,6 +397,9 @@ mod tests {
         assert_eq!(within, Some(("fix", 2)));
         assert_eq!(path.to_string(), "1/test[0]/fix[2]/check[3]");
         assert_eq!(path.parent().unwrap().to_string(), "1/test[0]/fix[2]/check");
+        let owner = path.owner().unwrap();
+        assert_eq!(owner.to_string(), "1/test[0]/fix[2]");
+        assert_eq!(owner.inside(&path.node), path.parent());
     }
 
     #[test]

@@ -35,12 +35,18 @@ pub fn profile_file() -> Value {
     schema
 }
 
-/// A node without a type is one that calls a provider.
+/// A node without a type is one that calls a provider, or a graph if it has nodes.
 fn allow_no_type(schema: &mut Value) {
-    if schema.pointer("/properties/type/const").is_some_and(|name| name == "run")
+    let name = schema.pointer("/properties/type/const").and_then(Value::as_str);
+    let (is_run, is_graph) = (name == Some("run"), name == Some("graph"));
+    if is_run {
+        schema["not"] = json!({ "required": ["graph"] });
+    }
+    if (is_run || is_graph)
         && let Some(required) = schema["required"].as_array_mut()
     {
         required.retain(|name| name != "type");
+        required.extend(is_graph.then(|| json!("graph")));
     }
     match schema {
         Value::Object(members) => members.values_mut().for_each(allow_no_type),

@@ -207,6 +207,9 @@ pub struct NodeView {
     /// How many iterations a loop has begun.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iterations: Option<u32>,
+    /// Of an item for which a graph is run: the nodes of the graph that have events, in the order of their first events.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<NodeView>,
     /// Why items failed of a `foreach` node with `on_failure: continue`, in the order of the items.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<ItemFailure>,

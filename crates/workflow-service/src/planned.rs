@@ -109,6 +109,7 @@ fn type_of(node: &Node) -> &'static str {
         Node::Run(_) => "run",
         Node::Foreach(_) => "foreach",
         Node::Loop(_) => "loop",
+        Node::Graph(_) => "graph",
         Node::Reduce(_) => "reduce",
         Node::Branch(_) => "branch",
         Node::Export(_) => "export",

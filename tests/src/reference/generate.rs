@@ -12,6 +12,7 @@ use super::case::Case;
 use super::chance::Chance;
 use super::play::PROVIDERS;
 
+mod bodies;
 mod failures;
 mod graph;
 mod loops;
@@ -49,7 +50,9 @@ pub fn generate(seed: u64) -> Case {
     waits(seed, &mut profiles);
     ends(seed, count, &mut workflow, &mut profiles);
     loops::loops(seed, &mut profiles);
+    bodies::bodies(seed, &mut profiles);
     failures::failures(seed, &mut profiles);
+    bodies::in_order(&mut profiles);
     failures::joins(seed, &mut profiles);
     finally(seed, &mut workflow);
     let schemas = schemas();

@@ -135,7 +135,7 @@ impl<'a> Log<'a> {
         continues: bool,
         refused: bool,
     ) -> Checked {
-        let own = self.graphs.get(&path.stage).and_then(|graph| graph.said(path, |node| node.on_failure));
+        let own = self.graphs.get(&path.stage).and_then(|graph| graph.on_failure(path));
         let says = own == Some(OnFailure::Continue);
         let budgets = [Scope::Run, Scope::Stage(path.stage.clone())];
         let is_over = budgets.iter().any(|scope| self.is_used_up(scope));
@@ -154,7 +154,7 @@ impl<'a> Log<'a> {
 
     /// Whether no new node may start at `path`.
     fn is_closed_for(&self, path: &NodePath) -> bool {
-        self.check_lane(path.lane).is_err() || self.of_lane(path.lane).any(|(_, node)| node.fails_lane())
+        self.check_lane(path.lane).is_err() || self.has_failed(path.lane) || self.has_item_failed(path)
     }
 
     fn ending(&mut self, path: &NodePath, attempt: u32) -> Result<&mut Node, &'static str> {

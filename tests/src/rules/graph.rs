@@ -5,17 +5,17 @@ use std::collections::{BTreeSet, HashMap};
 use serde_json::Value;
 use workflow_core::bundle::Bundle;
 use workflow_core::definition::{
-    ExportNode, ForeachNode, GraphNode, Join, Mode, Node, OutputFormat, Profile, ReduceStrategy, RunNode,
-    SchemaSource, Stage,
+    ExportNode, ForeachNode, GraphNode, Join, Mode, Node, OnFailure, OutputFormat, Profile, ReduceStrategy,
+    RunNode, SchemaSource, Stage,
 };
 use workflow_core::ids::{NodePath, RoleId};
 
 pub(super) struct Graph<'a> {
     pub profile: &'a Profile,
-    /// Its nodes, and after them those in the bodies of its loops.
+    /// Its nodes, and after them those in bodies.
     pub nodes: Vec<&'a GraphNode>,
-    /// For each node, the loop in whose body it is.
-    pub loop_of: Vec<Option<usize>>,
+    /// For each node, the loop or the `foreach` in whose body it is.
+    pub owner_of: Vec<Option<usize>>,
     names: HashMap<&'a str, usize>,
     /// For each node, the nodes that it names.
     pub needs: Vec<BTreeSet<usize>>,
@@ -35,11 +35,11 @@ impl<'a> Graph<'a> {
     pub(super) fn new(profile: &'a Profile) -> Self {
         let mut names = HashMap::new();
         let mut nodes: Vec<&GraphNode> = profile.graph.iter().collect();
-        let mut loop_of = vec![None; nodes.len()];
+        let mut owner_of = vec![None; nodes.len()];
         for (place, node) in profile.graph.iter().enumerate() {
-            if let Node::Loop(repeat) = &node.node {
-                nodes.extend(&repeat.graph);
-                loop_of.resize(nodes.len(), Some(place));
+            if let Some(body) = node.node.body() {
+                nodes.extend(body);
+                owner_of.resize(nodes.len(), Some(place));
             }
         }
         for (place, node) in nodes.iter().enumerate() {
@@ -53,13 +53,13 @@ impl<'a> Graph<'a> {
         for (place, node) in nodes.iter().enumerate() {
             mentions(&serde_json::to_value(&node.node).unwrap(), &names, &mut needs[place]);
             node.set.values().for_each(|value| mentions(value, &names, &mut needs[place]));
-            needs[place].retain(|need| loop_of[*need] != Some(place));
+            needs[place].retain(|need| owner_of[*need] != Some(place));
             let Node::Branch(branch) = &node.node else { continue };
             for name in branch.when.iter().flat_map(|arm| &arm.then) {
                 arm_of[names[name.as_str()]].insert(place);
             }
         }
-        Self { profile, nodes, loop_of, names, needs, arm_of, after }
+        Self { profile, nodes, owner_of, names, needs, arm_of, after }
     }
 
     pub(super) fn place(&self, name: &str) -> Option<usize> {
@@ -68,21 +68,41 @@ impl<'a> Graph<'a> {
 
     pub(super) fn node(&self, path: &NodePath) -> Option<&'a GraphNode> {
         let place = self.place(path.node.as_str())?;
-        let repeat = self.loop_of[place].map(|repeat| &self.nodes[repeat].id);
+        let repeat = self.owner_of[place].map(|repeat| &self.nodes[repeat].id);
         let is_there = repeat == path.within.as_ref().map(|within| &within.node);
         Some(self.nodes[place]).filter(|node| is_there && node.id == path.node)
     }
 
-    /// What a node says of its failures, or else the loop in whose body it is.
+    /// Whether the node at a place is in the graph that is run for each item of a `foreach`.
+    pub(super) fn is_in_item(&self, place: usize) -> bool {
+        self.owner_of[place].is_some_and(|owner| matches!(self.nodes[owner].node, Node::Foreach(_)))
+    }
+
+    /// The item in whose graph the node at `path` is.
+    pub(super) fn item_around(&self, path: &NodePath) -> Option<NodePath> {
+        let place = self.place(path.node.as_str())?;
+        path.owner().filter(|_| self.is_in_item(place))
+    }
+
+    /// What the failure of a node does, as it says or what has it in its body. An item that fails does not fail its
+    /// `foreach` if that continues, and the nodes in its graph are not tried again.
+    pub(super) fn on_failure(&self, path: &NodePath) -> Option<OnFailure> {
+        let said = self.said(path, |node| node.on_failure)?;
+        let own = self.node(path)?.on_failure;
+        let is_of_items = own.is_none() && self.item_around(path).is_some();
+        Some(if is_of_items && said == OnFailure::Continue { OnFailure::Stop } else { said })
+    }
+
+    /// What a node says of its failures, or else the loop or the `foreach` in whose body it is.
     pub(super) fn said<T>(&self, path: &NodePath, what: impl Fn(&GraphNode) -> Option<T>) -> Option<T> {
         let own = self.node(path)?;
-        let repeat = || Some(self.nodes[self.loop_of[self.place(path.node.as_str())?]?]);
+        let repeat = || Some(self.nodes[self.owner_of[self.place(path.node.as_str())?]?]);
         what(own).or_else(|| what(repeat()?))
     }
 
-    /// The places of the nodes in the body of a loop.
+    /// The places of the nodes in the body of a node.
     pub(super) fn body(&self, repeat: usize) -> impl Iterator<Item = usize> {
-        (0..self.nodes.len()).filter(move |place| self.loop_of[*place] == Some(repeat))
+        (0..self.nodes.len()).filter(move |place| self.owner_of[*place] == Some(repeat))
     }
 
     /// The node or the body of an item at `path`.
@@ -140,7 +160,7 @@ impl<'a> Graph<'a> {
         }
         let place = self.place(path.node.as_str()).filter(|_| path.items.is_empty());
         let all = self.nodes.iter().enumerate().filter_map(|(place, node)| match &node.node {
-            Node::Export(export) if self.loop_of[place].is_none() => {
+            Node::Export(export) if self.owner_of[place].is_none() => {
                 Some((export, self.schema_of(export, stage)))
             }
             Node::Export(export) => Some((export, export.output_schema.as_ref())),
@@ -152,7 +172,7 @@ impl<'a> Graph<'a> {
         if let Some((export, _)) = exports.next() {
             return Some(Form { repairs: export.repairs.or(stage.repairs).unwrap_or(own) });
         }
-        let top = place.filter(|place| self.loop_of[*place].is_none());
+        let top = place.filter(|place| self.owner_of[*place].is_none());
         let is_output = top.is_some_and(|place| self.exports().count() == 0 && self.is_last(place));
         if is_output && stage.output_schema.is_some() {
             return Some(Form { repairs: stage.repairs.unwrap_or(own) });
@@ -184,6 +204,7 @@ pub(super) fn when(node: &Node) -> Option<&str> {
         Node::Reduce(reduce) => reduce.run.when.as_deref(),
         Node::Foreach(foreach) => foreach.when.as_deref(),
         Node::Loop(repeat) => repeat.when.as_deref(),
+        Node::Graph(body) => body.when.as_deref(),
         Node::Export(export) => export.when.as_deref(),
         Node::Ask(ask) => ask.when.as_deref(),
         Node::Set(set) => set.when.as_deref(),

@@ -39,7 +39,7 @@ impl<'a> Log<'a> {
             EventBody::LaneFailed { iteration, stage, lane, .. } => {
                 if self.lanes.get(*lane as usize).is_some_and(|lane| lane.begun) {
                     self.check_lane_ends(*iteration, stage, *lane)?;
-                    let failed = self.of_lane(*lane).any(|(_, node)| node.fails_lane());
+                    let failed = self.has_failed(*lane);
                     rule(failed, "a lane fails because a node of it did")?;
                 } else {
                     // Its provider could not be resolved.
@@ -123,9 +123,13 @@ impl<'a> Log<'a> {
                 {
                     by_itself = false;
                     rule(
-                        self.running_in(path.lane) == 0,
+                        self.running_beside(path) == 0,
                         "a `foreach`, or a loop, fails after the last running call in it has ended",
                     )?;
+                    if matches!(self.what(path), Some(Node::Graph(_))) {
+                        self.nodes.entry(path.clone()).or_default().failed = true;
+                        return self.check_passes(path, error, *continues, false);
+                    }
                 } else if node.is_some_and(|node| node.iterations > 0) {
                     self.check_start(path)?;
                     self.check_exhausted(path, error)?;
@@ -203,10 +207,7 @@ impl<'a> Log<'a> {
         let lane = &self.lanes[path.lane as usize];
         rule(lane.begun && !lane.succeeded && !lane.failed, "a node runs while its lane does")?;
         rule(self.may_continue_at(path), "no node starts in a run that is going to pause or end")?;
-        rule(
-            !self.of_lane(path.lane).any(|(_, node)| node.fails_lane()),
-            "after a failure no node starts in a lane",
-        )?;
+        rule(!self.has_failed(path.lane), "after a failure no node starts in a lane")?;
         rule(graph.what(path).is_some(), "a node is one of its graph's")?;
         let limit = if let Some(parent) = path.parent() {
             let node = self.nodes.get(&parent).filter(|node| !node.has_ended());
@@ -221,7 +222,10 @@ impl<'a> Log<'a> {
             limit
         } else {
             let place = graph.place(path.node.as_str()).unwrap();
-            self.check_in_loop(graph, path)?;
+            match graph.item_around(path) {
+                Some(item) => self.check_in_item(graph, &item)?,
+                None => self.check_in_loop(graph, path)?,
+            }
             let before: Vec<_> = graph.waits_for(place).collect();
             let ended = |place: &usize| self.at(graph, path, *place).is_some_and(NodeLog::has_ended);
             let succeeded = |place: &usize| self.at(graph, path, *place).is_some_and(|node| node.succeeded);
@@ -237,6 +241,7 @@ impl<'a> Log<'a> {
         let others = self
             .of_lane(path.lane)
             .filter(|(other, node)| !node.has_ended() && *other != path && other.parent() == path.parent())
+            .filter(|(other, _)| graph.item_around(other) == graph.item_around(path))
             .filter(|(_, node)| node.iterations == 0);
         rule(others.count() < limit, "the number of parallel nodes is limited")
     }
@@ -280,7 +285,7 @@ impl<'a> Log<'a> {
             || (!needs.is_empty() && needs.iter().all(skipped) && graph.join(place) != Join::Ended)
     }
 
-    fn is_not_wished(&self, path: &NodePath) -> bool {
+    pub(super) fn is_not_wished(&self, path: &NodePath) -> bool {
         let when = self.what(path).and_then(graph::when);
         when.is_some_and(|when| !Condition::parse(when).unwrap().eval(&self.document(path)))
     }
@@ -319,7 +324,7 @@ impl<'a> Log<'a> {
         if let Some(item) = self.item(path) {
             document["item"] = item;
         }
-        if let Some(within) = &path.within {
+        if let Some(within) = path.within.as_ref().filter(|_| graph.item_around(path).is_none()) {
             document["previous"] = self.previous(graph, path, within);
         }
         document
@@ -343,6 +348,9 @@ impl<'a> Log<'a> {
     }
 
     fn item(&self, path: &NodePath) -> Option<Value> {
+        if path.items.is_empty() {
+            return self.item(&self.graphs[&path.stage].item_around(path)?);
+        }
         let items = self.nodes.get(&path.parent()?)?.items.as_ref()?;
         items.get(*path.items.last()? as usize).cloned()
     }
@@ -367,6 +375,7 @@ impl<'a> Log<'a> {
                 outputs.map(Value::Array).ok_or("a `foreach` completes when all of its items have ended")
             }
             Node::Loop(_) => self.output_of_loop(graph, path),
+            Node::Graph(_) => self.output_of_item(graph, path),
             Node::Reduce(reduce) => {
                 let values: Vec<_> = reduce.from.iter().filter_map(|name| source(name)).collect();
                 if let ([_], [Value::Array(elements)]) = (&reduce.from[..], &values[..]) {
@@ -412,7 +421,8 @@ impl<'a> Log<'a> {
 
     /// The partial output of a lane that failed.
     fn left_of_lane(&self, lane: u32) -> Value {
-        let nodes = self.of_lane(lane).filter(|(path, _)| path.items.is_empty());
+        let is_own = |path: &NodePath| self.graphs[&path.stage].item_around(path).is_none();
+        let nodes = self.of_lane(lane).filter(|(path, _)| path.items.is_empty() && is_own(path));
         let left = nodes.map(|(path, _)| (path.node.to_string(), self.left_of(path)));
         let mut left: Vec<_> = left.filter(|(_, left)| !left.is_null()).collect();
         match left.len() {
@@ -421,8 +431,11 @@ impl<'a> Log<'a> {
         }
     }
 
-    fn left_of(&self, path: &NodePath) -> Value {
+    pub(super) fn left_of(&self, path: &NodePath) -> Value {
         let Some(node) = self.nodes.get(path).filter(|node| node.fails_lane()) else { return Value::Null };
+        if matches!(self.what(path), Some(Node::Graph(_))) {
+            return self.left_of_item(path);
+        }
         let Some(items) = &node.items else { return node.output.clone() };
         let left = (0u32..).take(items.len()).map(|number| self.left_of(&path.item(number)));
         let mut left: Vec<_> = left.filter(|left| !left.is_null()).collect();
@@ -478,10 +491,10 @@ impl<'a> Log<'a> {
         self.nodes.get(&Self::beside(graph, path, place))
     }
 
-    /// The path of the node at `place` in the lane of `path`, and in the same iteration of its loop.
-    fn beside(graph: &Graph<'_>, path: &NodePath, place: usize) -> NodePath {
+    /// The path of the node at `place` in the lane of `path`, and in the same iteration of its loop, or the same item.
+    pub(super) fn beside(graph: &Graph<'_>, path: &NodePath, place: usize) -> NodePath {
         let node = graph.nodes[place].id.clone();
-        let within = path.within.clone().filter(|_| graph.loop_of[place].is_some());
+        let within = path.within.clone().filter(|_| graph.owner_of[place].is_some());
         NodePathParts { node, within, items: Vec::new(), ..NodePathParts::clone(path) }.into()
     }
 
@@ -507,7 +520,7 @@ impl<'a> Log<'a> {
         })
     }
 
-    fn running_in(&self, lane: u32) -> usize {
+    pub(super) fn running_in(&self, lane: u32) -> usize {
         self.of_lane(lane).filter(|(_, node)| node.running).count()
     }
 }

@@ -66,9 +66,14 @@ impl Log<'_> {
         )?;
         let body = self.last_iteration(graph, repeat).ok_or("a loop that ends has begun")?;
         let place = graph.place(repeat.node.as_str()).unwrap();
-        let of = self.makes_output(graph, &body, graph.body(place).collect());
-        let output = |place: usize| self.at(graph, &body, place).map(|node| node.output.clone());
-        Ok(match of[..] {
+        Ok(self.output_of_body(graph, &body, place))
+    }
+
+    /// What the nodes in the body of the node at `place` make, seen from one of them.
+    pub(super) fn output_of_body(&self, graph: &Graph<'_>, body: &NodePath, place: usize) -> Value {
+        let of = self.makes_output(graph, body, graph.body(place).collect());
+        let output = |place: usize| self.at(graph, body, place).map(|node| node.output.clone());
+        match of[..] {
             [] => Value::Null,
             [only] => output(only).unwrap_or_default(),
             _ => {
@@ -76,7 +81,7 @@ impl Log<'_> {
                     of.iter().filter_map(|place| Some((graph.nodes[*place].id.to_string(), output(*place)?)));
                 Value::Object(all.collect())
             }
-        })
+        }
     }
 
     /// A loop fails by itself.
@@ -103,16 +108,19 @@ impl Log<'_> {
         rule(is_here, "a node in the body of a loop runs while its iteration is under way")
     }
 
-    /// The nodes in the last iteration of the loop at `path`.
+    /// The nodes in the last iteration of the loop, or in the graph of the item, at `path`.
     pub(super) fn of_body<'l>(
         &'l self,
         path: &'l NodePath,
     ) -> impl Iterator<Item = (&'l NodePath, &'l NodeLog)> {
-        let number = self.nodes.get(path).map_or(0, |node| node.iterations);
+        let number = match path.items[..] {
+            [] => self.nodes.get(path).and_then(|node| node.iterations.checked_sub(1)),
+            [item] => Some(item).filter(|_| path.within.is_none()),
+            _ => None,
+        };
         self.of_lane(path.lane).filter(move |(other, _)| {
             let within = other.within.as_ref();
-            path.items.is_empty()
-                && within.is_some_and(|within| within.node == path.node && within.number + 1 == number)
+            within.is_some_and(|within| within.node == path.node && Some(within.number) == number)
         })
     }
 

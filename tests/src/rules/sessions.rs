@@ -1,36 +1,54 @@
 //! The sessions that calls continue: for each node the one that was recorded last, unless it was dropped.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use workflow_core::bundle::Bundle;
 use workflow_core::definition::SessionMode;
 use workflow_core::event::{Event, EventBody};
-use workflow_core::ids::{NodePath, NodePathParts};
+use workflow_core::ids::{NodeId, NodePath, NodePathParts, StageId, Within};
 
 use super::graph::{self, Graph};
 
 /// The sessions of a run.
 #[derive(Debug, Default)]
-pub(super) struct Sessions(HashMap<NodePath, Arc<str>>);
+pub(super) struct Sessions {
+    sessions: HashMap<NodePath, Arc<str>>,
+    /// The loops that have begun.
+    loops: HashSet<(StageId, NodeId)>,
+}
 
 impl Sessions {
     /// Applies an event.
     pub(super) fn take(&mut self, body: &EventBody) {
         match body {
             EventBody::SessionRecorded { path, session, .. } => {
-                self.0.insert(place(path), session.clone());
+                self.sessions.insert(self.place(path), session.clone());
             }
-            EventBody::SessionDropped { path, .. } => drop(self.0.remove(&place(path))),
+            EventBody::SessionDropped { path, .. } => drop(self.sessions.remove(&self.place(path))),
             // The sessions of the other run are not copied.
-            EventBody::RunForked(_) => self.0.clear(),
+            EventBody::RunForked(_) => self.sessions.clear(),
+            EventBody::NodeStarted { path, items } if items.is_null() => {
+                self.loops.insert((path.stage.clone(), path.node.clone()));
+            }
             _ => {}
         }
     }
 
     /// The session of a node.
     pub(super) fn of(&self, path: &NodePath) -> Option<&Arc<str>> {
-        self.0.get(&place(path))
+        self.sessions.get(&self.place(path))
+    }
+
+    /// A node in all iterations; or an item, or a node in its graph, in one of them, because the items differ in each
+    /// iteration.
+    fn place(&self, path: &NodePath) -> NodePath {
+        let mut place = NodePathParts::clone(path);
+        let is_in_loop = |within: &Within| self.loops.contains(&(path.stage.clone(), within.node.clone()));
+        if path.items.is_empty() && path.within.as_deref().is_none_or(is_in_loop) {
+            (place.iteration, place.within) = (1, None);
+        }
+        place.into()
     }
 }
 
@@ -71,13 +89,4 @@ pub fn continues(bundle: &Bundle, path: &NodePath) -> bool {
     let run = graph.as_ref().and_then(|graph| graph::call(graph.what(path)?));
     let own = run.and_then(|run| run.session);
     own.or(bundle.workflow.stages[&path.stage].session) == Some(SessionMode::Continue)
-}
-
-/// A node in all iterations; or an item in one of them, because the items differ in each iteration.
-fn place(path: &NodePath) -> NodePath {
-    let mut place = NodePathParts::clone(path);
-    if path.items.is_empty() {
-        (place.iteration, place.within) = (1, None);
-    }
-    place.into()
 }

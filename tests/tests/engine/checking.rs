@@ -155,7 +155,7 @@ fn a_file_with_errors_shows_its_warnings_too() {
     roles/asker.md:2:1: warning[unknown-key]: `nme` is not known here and is ignored; did you mean `name`?
     roles/asker.md:3:30: error[unknown-value]: `text` is not a value of `type`: write `string`, `number`, `integer`, `boolean`, `array` or `object`
     workflows/stages/ask.gate.yml:1:1: warning[unknown-key]: `nme` is not known here and is ignored; did you mean `name`?
-    workflows/stages/ask.gate.yml:3:20: error[unknown-value]: `rnu` is not a value of `type`: write `run`, `foreach`, `loop`, `reduce`, `branch`, `export`, `ask`, `set`, `wait` or `end`; did you mean `run`?
+    workflows/stages/ask.gate.yml:3:20: error[unknown-value]: `rnu` is not a value of `type`: write `run`, `foreach`, `loop`, `reduce`, `branch`, `export`, `ask`, `set`, `wait`, `end` or `graph`; did you mean `run`?
     workflows/stages/ask.gate.yml:4:25: warning[unknown-key]: `promt` is not known here and is ignored; did you mean `prompt`?
     workflows/stages/ask.gate.yml:4:35: warning[unknown-key]: `model` is not a field here and is ignored: options of the provider are written as `with: { model: opus }`
     ");
@@ -181,7 +181,7 @@ tell: { role: asker, provider: agent }
     config/assignments.yml:1:19: error[unknown-provider]: no provider is registered as `gone` (registered: agent) (`plan` names no provider and gets `gone`, from the assignments of the home: write `provider: NAME` at the stage)
     config/assignments.yml:2:25: warning[unknown-key]: `modle` is not known here and is ignored
     roles/asker.md:2:1: warning[unknown-key]: `nme` is not known here and is ignored; did you mean `name`?
-    roles/asker.md:5:1: error[bad-template]: `lost` is not declared: write it under `variables` or `inputs` (known: guards, inputs, item, iteration, nodes, run, stage, stages, vars, plan, ask, tell)
+    roles/asker.md:5:1: error[bad-template]: `lost` is not declared: write it under `variables` or `inputs` (known: guards, inputs, item, iteration, nodes, run, stage, stages, vars, plan, ask, tell, previous)
     schemas/a.json:1:11: error[bad-schema]: `objet` is not a type: write `string`, `number`, `integer`, `boolean`, `array`, `object` or `null`; did you mean `object`?
     workflows/stages/ask.two.yml:2:27: warning[unknown-key]: `nme` is not known here and is ignored
     ");

@@ -15,11 +15,12 @@ use workflow_tests::shelf::Shelf;
 use workflow_tests::sim::Sim;
 
 /// Scenarios that are played to their end. Their runs have their names.
-const PLAYED: [&str; 10] = [
+const PLAYED: [&str; 11] = [
     "cancel",
     "committee",
     "export_violated",
     "finally_fails",
+    "foreach_graph_parallel",
     "graph_queue",
     "loop_fix",
     "loop_with_fallback",
@@ -73,6 +74,24 @@ const LAST: &str = "
 workflow: { name: Last, stages: [work], finally: [tidy] }
 work: { provider: ann }
 tidy: { provider: bob, with: { bob: { after: 5000 } } }
+";
+
+const GRAPHS: &str = "
+workflow: { name: Graphs, stages: [work] }
+work: { provider: ann, profile: graphs }
+--- # profile work.graphs
+graph:
+  - id: each
+    type: foreach
+    items: [x, y, z]
+    mode: parallel
+    concurrency: 2
+    on_failure: continue
+    run:
+      graph:
+        - { id: edit, type: run, prompt: \"Edit ${item}\", with: { \"each[1]/ann\": { fail: permanent } } }
+        - { id: check, type: run, inputs: [edit, item], prompt: Check, with: { \"each[2]/ann\": { after: 5000 } } }
+  - { id: last, type: run, inputs: [each], prompt: Last }
 ";
 
 const ITERATES: &str = "
@@ -286,6 +305,7 @@ async fn waiting(world: &World) {
     let engine = world.rest("slot", SLOTS).await;
     engine.create(start("slot_behind", "slot")).await.unwrap();
 
+    world.die("graphs", "graphs", GRAPHS, 50).await;
     world.die("iterates", "iterates", ITERATES, 50).await;
     world.die("last", "last", LAST, 50).await;
     world.die("quota", "quota", QUOTA, 1_000).await;

@@ -21,6 +21,9 @@ pub(crate) struct Subject {
     pub next: &'static str,
 }
 
+/// A graph as the body of items.
+const GRAPH: &str = "graph: [{ id: inner, type: run, CALL }, { id: last, type: export, from: inner }]";
+
 /// The bodies of items: `(kind, body, item, output)`. Without a `CALL` the items are the output of one.
 fn bodies() -> Vec<(&'static str, &'static str, Value, Value)> {
     let done = || json!({ "done": true });
@@ -38,6 +41,7 @@ fn bodies() -> Vec<(&'static str, &'static str, Value, Value)> {
         ("question", "type: ask, question: 'What of ${item}?'", json!(1), json!("this")),
         ("wait", "type: wait, until: '${item}'", json!("2001-01-01T00:00:00Z"), Value::Null),
         ("approval", "type: run, CALL, approval: 'Do ${item}?'", json!(1), done()),
+        ("graph", GRAPH, json!(1), done()),
     ]
 }
 
@@ -153,6 +157,10 @@ pub(crate) fn all() -> Vec<Subject> {
                 calls: if calls { 3 } else { 1 },
                 ..single(&name, &node, reply, outputs, unfit)
             });
+        }
+        if body == GRAPH {
+            // Only the body of an outermost `foreach`.
+            continue;
         }
         let items = json!([twice(&item), [], [item]]);
         let shown = if calls { items.to_string() } else { "source".to_owned() };

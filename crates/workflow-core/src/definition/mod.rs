@@ -53,12 +53,12 @@ pub use export::{EXPORT_FORMAT, Export};
 pub(crate) use model::time;
 pub use model::{
     Arm, AskNode, Assignment, Assignments, BranchNode, Budget, Concurrency, DIAGNOSTIC_CODES, Diagnostic,
-    DiagnosticLine, Diagnostics, EndNode, EndStatus, Exhausted, ExportNode, ForeachNode, GraphNode, Include,
-    InvalidDuration, Join, Lane, LoopNode, LoopSpec, Mode, Node, NoticeKind, Notifications, NotifyChannel,
-    NotifyTarget, OnFailure, OnInterrupt, OutputFormat, ParallelStrategy, Period, Profile, PromptTemplate,
-    ProviderSetting, ProviderSettings, ReduceNode, ReduceStrategy, RunNode, SchemaSource, SessionMode,
-    SetNode, Severity, SourceRange, Stage, WaitNode, Workflow, WorkflowInput, WorktreeSpec, calls_of,
-    roles_of,
+    DiagnosticLine, Diagnostics, EndNode, EndStatus, Exhausted, ExportNode, ForeachNode, GraphBody,
+    GraphNode, Include, InvalidDuration, Join, Lane, LoopNode, LoopSpec, Mode, Node, NoticeKind,
+    Notifications, NotifyChannel, NotifyTarget, OnFailure, OnInterrupt, OutputFormat, ParallelStrategy,
+    Period, Profile, PromptTemplate, ProviderSetting, ProviderSettings, ReduceNode, ReduceStrategy, RunNode,
+    SchemaSource, SessionMode, SetNode, Severity, SourceRange, Stage, WaitNode, Workflow, WorkflowInput,
+    WorktreeSpec, calls_of, roles_of,
 };
 pub use parse::{ParsedProfile, ParsedRole, parse_profile, parse_role, parse_role_with};
 pub use read::{

@@ -160,7 +160,9 @@ impl GraphPlan {
 
     /// Whether only a failure can prevent a node from running.
     pub(super) fn is_certain(&self, place: usize) -> bool {
-        if self.loop_of(place).is_some_and(|repeat| !self.is_certain(repeat)) {
+        // There may be no items.
+        let runs = |owner: usize| self.body_of(owner).is_none() && self.is_certain(owner);
+        if self.owner_of(place).is_some_and(|owner| !runs(owner)) {
             return false;
         }
         let is_certain = |place: &usize| {
@@ -170,8 +172,8 @@ impl GraphPlan {
     }
 
     fn written_before(&self, place: usize) -> BTreeSet<&str> {
-        let of_loop = self.loop_of(place).map(|repeat| self.before(repeat)).unwrap_or_default();
-        let before = self.before(place).into_iter().chain(of_loop).filter_map(|place| self.nodes.get(place));
+        let of_owner = self.owner_of(place).map(|owner| self.before(owner)).unwrap_or_default();
+        let before = self.before(place).into_iter().chain(of_owner).filter_map(|place| self.nodes.get(place));
         before.flat_map(|node| &node.set).map(|(name, _)| name.as_str()).collect()
     }
 }
@@ -219,8 +221,9 @@ impl StagePlan {
                             names.extend(end.reason.iter().flat_map(Template::names));
                             names.extend(end.output.iter().flat_map(ValueTemplate::names));
                         }
-                        // The nodes in the body of a loop are among the nodes.
+                        // The nodes in a body are among the nodes.
                         NodeKind::Loop(_)
+                        | NodeKind::Body(_)
                         | NodeKind::Reduce { .. }
                         | NodeKind::Branch(_)
                         | NodeKind::Export { .. } => {}

@@ -15,6 +15,6 @@ mod variables;
 pub use inputs::RunInput;
 pub use model::Plan;
 pub(crate) use model::{
-    AskPlan, CallPlan, EndPlan, FailurePlan, ForeachPlan, GraphPlan, InputPlan, Items, LanePlan, LoopsPlan,
+    AskPlan, BodiesPlan, CallPlan, EndPlan, FailurePlan, ForeachPlan, GraphPlan, InputPlan, Items, LanePlan,
     NodeKind, NodePlan, RepeatPlan, RoleInput, RolePlan, Source, StagePlan, Strategy, WaitPlan, Work,
 };

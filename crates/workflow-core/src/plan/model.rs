@@ -113,16 +113,16 @@ pub(crate) struct GraphPlan {
     pub ends: Vec<usize>,
     /// Whether a node starts when one that it waits for has succeeded.
     pub has_any: bool,
-    /// The loops, if there are any. The nodes in their bodies come after all others.
-    pub loops: Option<Box<LoopsPlan>>,
+    /// The bodies of loops and of `foreach` nodes, if there are any. The nodes in them come after all others.
+    pub bodies: Option<Box<BodiesPlan>>,
 }
 
-/// The loops of a graph.
+/// The bodies in a graph.
 #[derive(Debug)]
-pub(crate) struct LoopsPlan {
+pub(crate) struct BodiesPlan {
     /// How many nodes are in no body.
     pub own: usize,
-    /// For each node in a body, the place of its loop.
+    /// For each node in a body, the place of the node that has the body.
     pub of: Vec<usize>,
 }
 
@@ -161,13 +161,21 @@ pub(crate) enum NodeKind {
     Call(Box<CallPlan>),
     Foreach(Box<ForeachPlan>),
     Loop(Box<RepeatPlan>),
-    Reduce { from: Vec<Source>, strategy: ReduceStrategy },
+    Reduce {
+        from: Vec<Source>,
+        strategy: ReduceStrategy,
+    },
     Branch(Vec<ArmPlan>),
-    Export { from: Source, schema: Option<Arc<OutputSchema>> },
+    Export {
+        from: Source,
+        schema: Option<Arc<OutputSchema>>,
+    },
     Ask(Box<AskPlan>),
     Set(Box<ValueTemplate>),
     Wait(Box<WaitPlan>),
     End(Box<EndPlan>),
+    /// The body of a `foreach` that is a graph: the places of the nodes in it.
+    Body(Box<[usize]>),
 }
 
 /// A node that runs the nodes in its body again and again.
@@ -399,16 +407,28 @@ impl GraphPlan {
         self.nodes.iter().filter_map(|node| node.kind.calls())
     }
 
-    /// The place of the loop in whose body a node is.
+    /// The place of the loop, or the `foreach`, in whose body a node is.
     #[inline]
-    pub(crate) fn loop_of(&self, place: usize) -> Option<usize> {
-        let loops = self.loops.as_deref()?;
-        loops.of.get(place.checked_sub(loops.own)?).copied()
+    pub(crate) fn owner_of(&self, place: usize) -> Option<usize> {
+        let bodies = self.bodies.as_deref()?;
+        bodies.of.get(place.checked_sub(bodies.own)?).copied()
+    }
+
+    /// The place of the `foreach` of that name whose body is a graph.
+    pub(crate) fn foreach_with_body(&self, id: &NodeId) -> Option<usize> {
+        let place = *self.names.get(id)?;
+        self.body_of(place).map(|_| place)
+    }
+
+    /// The places of the nodes in the body of the `foreach` at a place.
+    pub(crate) fn body_of(&self, place: usize) -> Option<&[usize]> {
+        let NodeKind::Foreach(foreach) = &self.nodes.get(place)?.kind else { return None };
+        if let NodeKind::Body(body) = &foreach.body { Some(body) } else { None }
     }
 
     /// How many nodes are in no body.
     pub(crate) fn own(&self) -> usize {
-        self.loops.as_ref().map_or(self.nodes.len(), |loops| loops.own)
+        self.bodies.as_ref().map_or(self.nodes.len(), |bodies| bodies.own)
     }
 
     /// Which nodes that completed make the lane's output.
@@ -416,13 +436,9 @@ impl GraphPlan {
         Self::output_of(&|| self.nodes.iter().take(self.own()), completed)
     }
 
-    /// Which nodes in the body of a loop that completed make its output.
-    pub(crate) fn output_of_body(
-        &self,
-        repeat: &RepeatPlan,
-        completed: impl Fn(&NodeId) -> bool,
-    ) -> LaneOutput {
-        Self::output_of(&|| repeat.body.iter().filter_map(|place| self.nodes.get(*place)), completed)
+    /// Which nodes in a body that completed make its output.
+    pub(crate) fn output_of_body(&self, body: &[usize], completed: impl Fn(&NodeId) -> bool) -> LaneOutput {
+        Self::output_of(&|| body.iter().filter_map(|place| self.nodes.get(*place)), completed)
     }
 
     fn output_of<'p, I: Iterator<Item = &'p NodePlan>>(

@@ -54,12 +54,21 @@ impl RoleError {
     }
 }
 
+/// The name of what nodes made in the iteration of a loop before. A variable, an input or a stage can have it, too, and is meant
+/// then: it was not always known.
+pub(crate) const PREVIOUS: &str = "previous";
+
 /// The names that a role's templates can use in a workflow with these stages.
-pub(crate) fn known<'k>(role: &'k Role, stages: impl IntoIterator<Item = &'k str>) -> Known<'k> {
+pub(crate) fn known<'k>(
+    role: &'k Role,
+    stages: impl IntoIterator<Item = &'k str>,
+    in_loop: bool,
+) -> Known<'k> {
     let variables = role.variables.iter().map(|variable| variable.name.as_str());
     let inputs = role.inputs.iter().map(String::as_str).filter(|input| is_id(input));
     let mut known = Vec::new();
-    for name in BUILT_IN.into_iter().chain(variables).chain(inputs).chain(stages) {
+    let previous = in_loop.then_some(PREVIOUS);
+    for name in BUILT_IN.into_iter().chain(variables).chain(inputs).chain(stages).chain(previous) {
         if !known.contains(&name) {
             known.push(name);
         }

@@ -32,7 +32,7 @@ mod scan;
 mod template;
 
 pub(crate) use grammar::is_helper;
-pub(crate) use known::{Known, known};
+pub(crate) use known::{Known, PREVIOUS, known};
 pub(crate) use model::BUILT_IN;
 pub(crate) use template::{names_of_prompt, needed_by_prompt, problems, prompt_role};
 

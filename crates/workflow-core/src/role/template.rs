@@ -33,7 +33,7 @@ impl RoleTemplate {
         role: &'s Role,
         stages: impl IntoIterator<Item = &'s str>,
     ) -> Result<Self, Vec<RoleError>> {
-        let (engine, used) = engine::Engine::new(role, &known(role, stages))?;
+        let (engine, used) = engine::Engine::new(role, &known(role, stages, true))?;
         Ok(Self { engine, used })
     }
 

@@ -22,6 +22,7 @@ const TITLES: &[(&str, &str)] = &[
     ("GraphNode", "Every node"),
     ("RunNode", "Type `run`"),
     ("ForeachNode", "Type `foreach`"),
+    ("GraphBody", "The `graph` of a `foreach`"),
     ("LoopNode", "Type `loop`"),
     ("ReduceNode", "Type `reduce`"),
     ("BranchNode", "Type `branch`"),

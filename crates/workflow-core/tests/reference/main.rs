@@ -61,6 +61,7 @@ fn the_reference_of_definitions_is_committed_as_it_is_generated() {
                 "GraphNode",
                 "RunNode",
                 "ForeachNode",
+                "GraphBody",
                 "LoopNode",
                 "ReduceNode",
                 "BranchNode",

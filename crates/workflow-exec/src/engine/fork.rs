@@ -307,7 +307,8 @@ fn is_of(event: &Event, path: &NodePath) -> bool {
     let begins = |of: &NodePath| of.items == [0] && of.parent().as_ref() == Some(path);
     match &event.body {
         EventBody::NodeStarted { path: of, items } if items.is_null() => of == path || begins(of),
-        body => body.path() == Some(path),
+        // Of an item for which a graph is run, the first event is one of its nodes.
+        body => body.path().is_some_and(|of| of == path || of.owner().as_ref() == Some(path)),
     }
 }
 

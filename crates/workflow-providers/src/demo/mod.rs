@@ -21,7 +21,7 @@ use self::options::{Attempt, DemoOptions};
 /// Its answer is the first of these that exists:
 ///
 /// 1. one of the `answers` under `with`: the n-th in the n-th iteration, of the loop in whose body the node is or
-///    else of the run, the last one from then on;
+///    else of the run, or for the n-th item in whose graph the node is, the last one from then on;
 /// 2. if the output has a schema, an instance of it: one of its `examples` in the same way, else a value
 ///    generated from its `const`, `enum`, `default`, `type` and required properties;
 /// 3. a text that says that this is a demo, with the start of the prompt.

@@ -16,8 +16,8 @@ use crate::options::{self, holds_expression};
 pub(super) struct DemoOptions {
     /// How long an answer takes; default: no time.
     pub(super) delay: Option<Period>,
-    /// The answers: the first in the first iteration (of the loop in whose body the node is, or else of the run), and so on;
-    /// the last one is repeated.
+    /// The answers: the first in the first iteration (of the loop in whose body the node is, or else of the run), or for
+    /// the first item in whose graph the node is, and so on; the last one is repeated.
     pub(super) answers: Vec<Value>,
     /// The usage that a call reports; default: unknown.
     pub(super) usage: Option<Used>,

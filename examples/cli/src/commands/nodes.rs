@@ -82,6 +82,11 @@ impl Twig<'_> {
         [format!("{}{corner}{name}", self.indent), word(status), attempts, took, note]
     }
 
+    /// The indent of what is below it.
+    fn below(&self) -> String {
+        format!("{}{}", self.indent, if self.is_last { "  " } else { "│ " })
+    }
+
     fn node(&self, id: &str, seen: &NodeView, node: Option<Kind<'_>>, rows: &mut Vec<[String; 5]>) {
         let what = match (&seen.provider, &seen.role) {
             (Some(provider), Some(role)) => Some(format!("{provider} as {role}")),
@@ -99,8 +104,13 @@ impl Twig<'_> {
                 Some(Kind::Node(node)) => node.each.as_deref().map(Kind::Item),
                 _ => None,
             };
-            let indent = format!("{}{}", self.indent, if self.is_last { "  " } else { "│ " });
-            self::items(items, body, &indent, rows);
+            self::items(items, body, &self.below(), rows);
+        }
+        // An item for which a graph is run.
+        let last = seen.nodes.len().saturating_sub(1);
+        let indent = self.below();
+        for (n, inner) in seen.nodes.iter().enumerate() {
+            Twig { indent: &indent, is_last: n == last }.node(inner.id.as_str(), inner, None, rows);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use workflow_core::bundle::Bundle;
-use workflow_core::definition::{GraphNode, Node, Profile, Workflow};
+use workflow_core::definition::{GraphNode, Profile, Workflow};
 use workflow_core::failure::Failure;
 use workflow_core::ids::{NodeId, NodePath, StageId};
 use workflow_core::status::{RunStatus, StageStatus, WaitReason};
@@ -209,9 +209,9 @@ impl Stage<'_> {
     }
 }
 
-/// How many nodes a graph has, those in the bodies of its loops included.
+/// How many nodes a graph has, those in bodies included.
 fn nodes(profile: &Profile) -> usize {
-    let in_body = |node: &GraphNode| if let Node::Loop(repeat) = &node.node { repeat.graph.len() } else { 0 };
+    let in_body = |node: &GraphNode| node.node.body().map_or(0, <[GraphNode]>::len);
     profile.graph.iter().map(|node| 1 + in_body(node)).sum()
 }
 

@@ -26,7 +26,7 @@ const IN_HOME: [(&str, &str, &str); 12] = [
     ("dependency-updates", "/context/stages/update/output/failed/0/index", "1"),
     ("duplicates", "/output", "\"This is the same as: The menu does not close\""),
     ("fix-issue", "/context/stages/write/output/rounds", "2"),
-    ("process-transactions", "/output/large", "[null,\"5000 was examined\",null]"),
+    ("process-transactions", "/output", "[\"120 was booked\",\"5000 was examined\",\"80 was booked\"]"),
     ("provision-order", "/output", "\"How many?\""),
     ("release-checks", "/output/ready", "true"),
     ("rollout", "/output", "\"version 1.4.0 on all servers\""),

@@ -24,7 +24,7 @@ mod bodies;
 pub(super) struct Graph<'a> {
     run: &'a Run<'a>,
     lane: Lane<'a>,
-    /// With the nodes in the bodies of loops, after all others.
+    /// With the nodes in bodies, after all others.
     profile: Rc<Profile>,
     /// How many nodes are in no body.
     own: usize,
@@ -34,6 +34,8 @@ pub(super) struct Graph<'a> {
     ended: Vec<Option<End>>,
     /// For each loop that has begun, the iteration and the outputs of the iteration before.
     loops: IndexMap<usize, (u32, Value)>,
+    /// For each `foreach` whose body is a graph, the number of the item, and the item.
+    items: IndexMap<usize, (u32, Value)>,
     /// The variables that were set, and by which node.
     set: Vec<(usize, String, Value)>,
 }
@@ -83,8 +85,8 @@ impl<'a> Graph<'a> {
         }
         let ended = vec![None; profile.graph.len()];
         drop(set);
-        let (vars, loops, set) = (run.vars.clone(), IndexMap::new(), Vec::new());
-        Ok(Self { run, lane, profile, own, needs, vars, ended, loops, set })
+        let (vars, loops, items, set) = (run.vars.clone(), IndexMap::new(), IndexMap::new(), Vec::new());
+        Ok(Self { run, lane, profile, own, needs, vars, ended, loops, items, set })
     }
 
     pub(super) fn run(mut self) -> LaneEnd {
@@ -105,7 +107,10 @@ impl<'a> Graph<'a> {
         let (mut nodes, mut calls) = (IndexMap::new(), Vec::new());
         for place in 0..self.ended.len() {
             let mut is_certain = certain(place);
-            if let Some(repeat) = self.needs.loop_of[place] {
+            if self.is_in_item(place) {
+                continue;
+            }
+            if let Some(repeat) = self.needs.owner_of[place] {
                 let is_beside = |other: &usize| {
                     *other != place
                         && ended(*other).is_some_and(|end| self.fails_lane(*other, end))
@@ -159,12 +164,18 @@ impl<'a> Graph<'a> {
         LaneEnd { how, provider, attempts, nodes, calls, set, left }
     }
 
-    /// The places of the nodes in the body of a loop.
-    fn body(&self, repeat: usize) -> Vec<usize> {
-        (0..self.ended.len()).filter(|place| self.needs.loop_of[*place] == Some(repeat)).collect()
+    /// Whether a node is in the graph that is run for each item of a `foreach`.
+    fn is_in_item(&self, place: usize) -> bool {
+        let owner = self.needs.owner_of[place];
+        owner.is_some_and(|owner| matches!(self.profile.graph[owner].node, Node::Foreach(_)))
     }
 
-    /// The output of the lane, or of the last iteration of a loop.
+    /// The places of the nodes in the body of a node.
+    fn body(&self, repeat: usize) -> Vec<usize> {
+        (0..self.ended.len()).filter(|place| self.needs.owner_of[*place] == Some(repeat)).collect()
+    }
+
+    /// The output of the lane, of the last iteration of a loop, or of an item.
     fn output(&self, repeat: Option<usize>) -> Value {
         let completed = |is_wanted: &dyn Fn(usize) -> bool| -> Vec<(String, Value)> {
             let places = (0..self.ended.len()).filter(|place| is_wanted(*place));
@@ -172,7 +183,7 @@ impl<'a> Graph<'a> {
                 .filter_map(|place| Some((self.profile.graph[place].id.to_string(), self.output_of(place)?)));
             outputs.collect()
         };
-        let is_of = |place: usize| self.needs.loop_of[place] == repeat;
+        let is_of = |place: usize| self.needs.owner_of[place] == repeat;
         let is_export = |place: usize| matches!(self.profile.graph[place].node, Node::Export(_));
         let mut outputs = completed(&|place| is_of(place) && is_export(place));
         if outputs.is_empty() {
@@ -215,12 +226,21 @@ impl<'a> Graph<'a> {
     /// What a node says, or else the loop in whose body it is.
     fn said<T>(&self, place: usize, what: impl Fn(&GraphNode) -> Option<T>) -> Option<T> {
         let graph = &self.profile.graph;
-        what(&graph[place]).or_else(|| what(&graph[self.needs.loop_of[place]?]))
+        what(&graph[place]).or_else(|| what(&graph[self.needs.owner_of[place]?]))
     }
 
     /// Whether a lane continues after a failure of a node, or of its items.
     fn continues(&self, place: usize) -> bool {
-        self.said(place, |node| node.on_failure) == Some(OnFailure::Continue)
+        self.on_failure(place) == Some(OnFailure::Continue)
+    }
+
+    /// What the failure of a node does. Where items may fail, the nodes in their graphs may not for that.
+    fn on_failure(&self, place: usize) -> Option<OnFailure> {
+        let own = self.profile.graph[place].on_failure;
+        match self.said(place, |node| node.on_failure) {
+            Some(OnFailure::Continue) if own.is_none() && self.is_in_item(place) => Some(OnFailure::Stop),
+            said => said,
+        }
     }
 
     fn fails_lane(&self, place: usize, ended: &Ended) -> bool {
@@ -236,12 +256,15 @@ impl<'a> Graph<'a> {
             return Ended::alone(How::Skipped);
         }
         let mut path = self.lane.path(self.run.iteration, node.id.as_str());
-        if let Some(repeat) = self.needs.loop_of[place] {
-            let within = Repeated { node: profile.graph[repeat].id.clone(), number: self.loops[&repeat].0 };
+        if let Some(repeat) = self.needs.owner_of[place] {
+            let (number, _) =
+                if self.is_in_item(place) { &self.items[&repeat] } else { &self.loops[&repeat] };
+            let within = Repeated { node: profile.graph[repeat].id.clone(), number: *number };
             path = NodePathParts { within: Some(within.into()), ..NodePathParts::clone(&path) }.into();
         }
         let mut ended = match &node.node {
             Node::Loop(repeat) => self.repeat(repeat, place),
+            Node::Foreach(foreach) if node.node.body().is_some() => self.each(foreach, place),
             node => self.work(node, &path, within),
         };
         if let How::Completed(output) = &ended.how {
@@ -289,6 +312,7 @@ impl<'a> Graph<'a> {
             Node::Run(run) => &run.when,
             Node::Foreach(foreach) => &foreach.when,
             Node::Loop(repeat) => &repeat.when,
+            Node::Graph(body) => &body.when,
             Node::Reduce(reduce) => &reduce.run.when,
             Node::Export(export) => &export.when,
             Node::Ask(ask) => &ask.when,
@@ -302,11 +326,17 @@ impl<'a> Graph<'a> {
 
     /// All names that a node, or the body for an item, can use.
     fn names(&self, within: Within<'_>) -> Value {
-        let mut names = self.names_of(&self.needs.all(within.place), self.needs.loop_of[within.place]);
-        if let Some(item) = within.item {
+        let mut names = self.names_of(&self.needs.all(within.place), self.needs.owner_of[within.place]);
+        if let Some(item) = self.item(within) {
             names["item"] = item.clone();
         }
         names
+    }
+
+    /// The item of the innermost `foreach`.
+    fn item<'i>(&'i self, within: Within<'i>) -> Option<&'i Value> {
+        let around = || Some(&self.items.get(&self.needs.owner_of[within.place]?)?.1);
+        within.item.or_else(around)
     }
 
     /// All names where these nodes, and this loop, can be named.
@@ -335,8 +365,8 @@ impl<'a> Graph<'a> {
                 names["nodes"][name.as_str()] = shown.clone();
             }
         }
-        if let Some(repeat) = repeat {
-            names["previous"] = self.loops[&repeat].1.clone();
+        if let Some((_, previous)) = repeat.and_then(|repeat| self.loops.get(&repeat)) {
+            names["previous"] = previous.clone();
         }
         names
     }
@@ -344,7 +374,7 @@ impl<'a> Graph<'a> {
     /// The value of a name.
     fn named(&self, name: &str, within: Within<'_>) -> Option<Value> {
         if name == "item" {
-            return within.item.cloned();
+            return self.item(within).cloned();
         }
         self.output_of(find(&self.profile, name).unwrap())
     }
@@ -353,7 +383,7 @@ impl<'a> Graph<'a> {
         match node {
             Node::Run(run) => self.call(run, None, path, within),
             Node::Foreach(foreach) => self.foreach(foreach, path, within),
-            Node::Loop(_) => unreachable!("a loop is not the body of a `foreach`"),
+            Node::Loop(_) | Node::Graph(_) => unreachable!("the nodes in a body are done by themselves"),
             Node::Ask(ask) => {
                 let names = self.names(within);
                 let question = render(&ask.question.as_str().into(), &names);
@@ -460,7 +490,7 @@ impl<'a> Graph<'a> {
             }
         }
         let is_first = |place: usize| self.needs.order(place).is_empty();
-        let is_first = is_first(within.place) && self.needs.loop_of[within.place].is_none_or(is_first);
+        let is_first = is_first(within.place) && self.needs.owner_of[within.place].is_none_or(is_first);
         if is_first {
             inputs.extend(stage.inputs.iter().map(Input::ToResolve));
         }
@@ -470,7 +500,7 @@ impl<'a> Graph<'a> {
         let Some(prompt) = call::prompt(own.or(of_stage), inputs, before, &names) else {
             return call::without_prompt(self.run, path);
         };
-        let on_failure = self.said(within.place, |node| node.on_failure);
+        let on_failure = self.on_failure(within.place);
         let retries = self.said(within.place, |node| node.retries);
         let mut call = Call::of_node(self.run, node, on_failure, retries, stage);
         if within.item.is_none() && call.schema.is_none() {

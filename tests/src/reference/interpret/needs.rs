@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use workflow_core::definition::{GraphNode, Join, Node, Profile, RunNode};
+use workflow_core::definition::{GraphNode, Join, Mode, Node, Profile, RunNode};
 use workflow_core::expr::{Condition, ValueTemplate};
 use workflow_core::ids::is_id;
 
@@ -19,17 +19,15 @@ pub(super) struct Needs {
     pub after: Vec<BTreeSet<usize>>,
     /// When it starts.
     pub join: Vec<Join>,
-    /// The loop in whose body it is.
-    pub loop_of: Vec<Option<usize>>,
+    /// The loop or the `foreach` in whose body it is.
+    pub owner_of: Vec<Option<usize>>,
 }
 
-/// A profile whose graph has the nodes in the bodies of its loops too, after all others.
+/// A profile whose graph has the nodes in bodies too, after all others.
 pub(super) fn flat(profile: &Profile) -> Profile {
     let mut flat = profile.clone();
     for node in &profile.graph {
-        if let Node::Loop(repeat) = &node.node {
-            flat.graph.extend(repeat.graph.iter().cloned());
-        }
+        flat.graph.extend(node.node.body().into_iter().flatten().cloned());
     }
     flat
 }
@@ -38,13 +36,12 @@ impl Needs {
     /// Of a profile as [`flat`] makes it.
     pub(super) fn of(profile: &Profile) -> Self {
         let graph = &profile.graph;
-        let loops = graph.iter().enumerate().filter_map(|(place, node)| match &node.node {
-            Node::Loop(repeat) => Some(repeat.graph.iter().map(move |node| (node.id.clone(), place))),
-            _ => None,
+        let bodies = graph.iter().enumerate().flat_map(|(place, node)| {
+            node.node.body().into_iter().flatten().map(move |node| (node.id.clone(), place))
         });
-        let loops: Vec<_> = loops.flatten().collect();
-        let loop_of = graph.iter().map(|node| Some(loops.iter().find(|(id, _)| *id == node.id)?.1));
-        let loop_of: Vec<Option<usize>> = loop_of.collect();
+        let bodies: Vec<_> = bodies.collect();
+        let owner_of = graph.iter().map(|node| Some(bodies.iter().find(|(id, _)| *id == node.id)?.1));
+        let owner_of: Vec<Option<usize>> = owner_of.collect();
         let mut branches = vec![BTreeSet::new(); graph.len()];
         for (place, node) in graph.iter().enumerate() {
             let Node::Branch(branch) = &node.node else { continue };
@@ -57,9 +54,9 @@ impl Needs {
         let join = graph.iter().map(|node| node.join.unwrap_or_default()).collect();
         let mut named: Vec<_> = graph.iter().map(|node| named(profile, node)).collect();
         for (place, named) in named.iter_mut().enumerate() {
-            named.retain(|need| loop_of[*need] != Some(place));
+            named.retain(|need| owner_of[*need] != Some(place));
         }
-        Self { named, branches, after, join, loop_of }
+        Self { named, branches, after, join, owner_of }
     }
 
     pub(super) fn all(&self, place: usize) -> BTreeSet<usize> {
@@ -73,11 +70,11 @@ impl Needs {
 
     /// Whether `before` must end before `place` starts.
     pub(super) fn is_before(&self, before: usize, place: usize) -> bool {
-        // A loop is before what follows it, and with it all that is in its body.
-        if let Some(repeat) = self.loop_of[place].filter(|repeat| self.loop_of[before] != Some(*repeat)) {
+        // A node is before what follows it, and with it all that is in its body.
+        if let Some(repeat) = self.owner_of[place].filter(|repeat| self.owner_of[before] != Some(*repeat)) {
             return self.is_before(before, repeat);
         }
-        if let Some(repeat) = self.loop_of[before].filter(|repeat| self.loop_of[place] != Some(*repeat)) {
+        if let Some(repeat) = self.owner_of[before].filter(|repeat| self.owner_of[place] != Some(*repeat)) {
             return repeat != place && self.is_before(repeat, place);
         }
         if self.starts_early(place) {
@@ -96,12 +93,21 @@ impl Needs {
         (0..self.named.len()).all(|other| !self.order(other).contains(&place))
     }
 
+    /// Whether a node is in the graph that is run for several items at a time.
+    pub(super) fn is_in_parallel(&self, profile: &Profile, place: usize) -> bool {
+        let owner = self.owner_of[place].map(|owner| &profile.graph[owner].node);
+        matches!(owner, Some(Node::Foreach(foreach)) if foreach.mode == Some(Mode::Parallel))
+    }
+
     /// A variable that is read or set while it may be set, in this lane or in a parallel one.
     pub(super) fn unordered_variable(&self, profile: &Profile) -> Option<String> {
         let graph = &profile.graph;
         for (place, node) in graph.iter().enumerate() {
             for name in node.set.keys() {
-                let is_around = |other: usize| self.loop_of[place] == Some(other);
+                if self.is_in_parallel(profile, place) {
+                    return Some(name.clone());
+                }
+                let is_around = |other: usize| self.owner_of[place] == Some(other);
                 let reads = |other: usize| {
                     !is_around(other) && mentions(&text(&graph[other]), &format!("vars.{name}"))
                 };
@@ -154,6 +160,13 @@ fn of_node(node: &Node, names: &mut Vec<String>) {
             of_condition(repeat.when.as_deref(), names);
             of_condition(repeat.stop_when.as_deref(), names);
             for node in &repeat.graph {
+                of_node(&node.node, names);
+                node.set.values().for_each(|value| of_value(value, names));
+            }
+        }
+        Node::Graph(body) => {
+            of_condition(body.when.as_deref(), names);
+            for node in &body.graph {
                 of_node(&node.node, names);
                 node.set.values().for_each(|value| of_value(value, names));
             }

@@ -236,7 +236,9 @@ fn is_in_order(stage: &Stage, profile: Option<&Profile>) -> bool {
     let is_after = |one: usize, other: usize| needs.is_before(one, other) || needs.is_before(other, one);
     let in_order =
         callers.iter().all(|one| callers.iter().all(|other| one == other || is_after(*one, *other)));
-    in_order && callers.iter().all(|place| !is_parallel(&profile.graph[*place].node))
+    let is_beside =
+        |place: usize| is_parallel(&profile.graph[place].node) || needs.is_in_parallel(profile, place);
+    in_order && !callers.iter().any(|place| is_beside(*place))
 }
 
 fn is_parallel(node: &Node) -> bool {

@@ -66,14 +66,14 @@ const OF_NODE: [&str; 5] = ["output", "status", "error", "errors", "iterations"]
 impl TemplatePlace<'_> {
     /// Whether it is in the body of a loop.
     fn in_loop(&self) -> bool {
-        matches!(self, Self::Node { graph, at, .. } if graph.loop_of(*at).is_some())
+        matches!(self, Self::Node { graph, at, .. } if graph.repeat_of(*at).is_some())
     }
 
     /// The node of that name in the body of the loop, or the message that there is none.
     fn previous(&self, name: &str) -> Result<(), String> {
         let Self::Node { names, graph, at, .. } = self else { return Ok(()) };
-        let repeat = graph.loop_of(*at);
-        let is_in_body = |place: usize| graph.loop_of(place).is_some() && graph.loop_of(place) == repeat;
+        let repeat = graph.repeat_of(*at);
+        let is_in_body = |place: usize| graph.owner_of(place).is_some() && graph.owner_of(place) == repeat;
         if names.place(name).is_some_and(is_in_body) {
             return Ok(());
         }
@@ -316,7 +316,7 @@ fn failure_of(name: &str, graph: &Flat<'_>, place: usize, part: &str) -> Result<
         return Ok(());
     }
     let says = |place| graph.get(place).and_then(|node| node.on_failure);
-    let on_failure = says(place).or_else(|| says(graph.loop_of(place)?));
+    let on_failure = says(place).or_else(|| says(graph.repeat_of(place)?));
     if on_failure != Some(OnFailure::Continue) {
         return Err(format!(
             "nothing starts after `{name}` has failed, so there is no `{part}` to read: write `on_failure: continue` \
@@ -340,10 +340,10 @@ pub(crate) fn look_up(
         return Ok(place);
     }
     let name = shorten(name);
-    if let Some(repeat) = found.and_then(|place| graph.get(graph.loop_of(place)?)) {
-        let id = &repeat.id;
+    if let Some(owner) = found.and_then(|place| graph.get(graph.owner_of(place)?)) {
+        let (id, what) = (&owner.id, if matches!(owner.node, Node::Loop(_)) { "loop" } else { "`foreach`" });
         return Err(format!(
-            "`{name}` is in the body of the loop `{id}`, and is known only there: name `{id}`"
+            "`{name}` is in the body of the {what} `{id}`, and is known only there: name `{id}`"
         ));
     }
     let known = names.iter().filter(|(_, place)| graph.sees(at, *place));
@@ -404,7 +404,7 @@ impl NameCheck<'_, '_, '_> {
     fn check_prompt(&mut self, text: Option<&str>, template: Option<PromptTemplate>, path: &Path<'_>) {
         if template == Some(PromptTemplate::Handlebars) {
             let Some(text) = text else { return };
-            super::role::prompt(text, self.place.workflow(), path, self.report);
+            super::role::prompt(text, self.place.workflow(), self.place.in_loop(), path, self.report);
             if text.contains("${") {
                 let message = "`${…}` stays as it is in a Handlebars template: write `{{…}}`";
                 self.report.warning("no-effect", path, message);

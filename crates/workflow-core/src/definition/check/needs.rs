@@ -9,7 +9,7 @@ use crate::expr::{Condition, Name, Template, ValueTemplate};
 use crate::ids::{NodeId, is_id};
 use crate::role::names_of_prompt;
 
-/// The names of a graph's nodes, those in the bodies of its loops included: their ids, and what they call their outputs.
+/// The names of a graph's nodes, those in bodies included: their ids, and what they call their outputs.
 pub(crate) struct NodeNames(HashMap<NodeId, usize>);
 
 impl NodeNames {
@@ -38,14 +38,14 @@ pub(crate) fn named(value: &Value) -> Option<&str> {
     value.as_str().filter(|text| is_id(text))
 }
 
-/// The places of the nodes that the one at `place` needs, without the branches that name it, in order. A loop needs what
-/// the nodes in its body need of others, and those in its body come after what it needs.
+/// The places of the nodes that the one at `place` needs, without the branches that name it, in order. A node with a body
+/// needs what the nodes in it need of others, and these come after what it needs.
 pub(crate) fn needs(graph: &Flat<'_>, place: usize, names: &NodeNames) -> Vec<usize> {
     let Some(node) = graph.get(place) else { return Vec::new() };
     let mut found = Found { names, places: Vec::new() };
     found.graph_node(node);
-    if graph.loop_of(place).is_none() {
-        found.places.retain(|need| graph.loop_of(*need) != Some(place));
+    if graph.owner_of(place).is_none() {
+        found.places.retain(|need| graph.owner_of(*need) != Some(place));
     }
     found.places.sort_unstable();
     found.places.dedup();
@@ -136,6 +136,10 @@ impl Found<'_> {
                 self.condition(repeat.when.as_deref());
                 self.condition(repeat.stop_when.as_deref());
                 repeat.graph.iter().for_each(|node| self.graph_node(node));
+            }
+            Node::Graph(body) => {
+                self.condition(body.when.as_deref());
+                body.graph.iter().for_each(|node| self.graph_node(node));
             }
             Node::Reduce(reduce) => {
                 reduce.from.iter().for_each(|name| self.name(name));

@@ -7,8 +7,8 @@ use super::fields::{budget, file, id, limits_of_call, provider, range, role_name
 use super::needs::{self, NodeNames, named};
 use super::shell;
 use crate::definition::model::{
-    AskNode, EndStatus, Flat, ForeachNode, GraphNode, Join, LoopNode, Mode, Node, OnFailure, Path, Profile,
-    ReduceStrategy, RunNode, SchemaSource, WaitNode, Workflow, shorten, time,
+    AskNode, EndStatus, Flat, ForeachNode, GraphBody, GraphNode, Join, LoopNode, Mode, Node, OnFailure, Path,
+    Profile, ReduceStrategy, RunNode, SchemaSource, WaitNode, Workflow, shorten, time,
 };
 use crate::definition::report::Report;
 use crate::ids::is_id;
@@ -125,17 +125,19 @@ impl Checker<'_> {
 
     fn place(&self, in_body: bool) -> TemplatePlace<'_> {
         let Self { names, graph, at, workflow } = *self;
+        let in_body = in_body || graph.foreach_of(at).is_some();
         TemplatePlace::Node { names, graph, workflow, at, in_body }
     }
 
     /// Checks the name of a node that this one comes after, or leads to: one of the same graph.
     fn order(&self, name: &str, what: &str, path: &Path<'_>, report: &mut Report<'_>) {
         match look_up(name, self.names, self.graph, self.at) {
-            Ok(place) if self.graph.loop_of(place) == self.graph.loop_of(self.at) => {}
+            Ok(place) if self.graph.owner_of(place) == self.graph.owner_of(self.at) => {}
             Ok(_) => {
+                let owner = if self.graph.repeat_of(self.at).is_some() { "loop" } else { "`foreach`" };
                 let message = format!(
-                    "a node in the body of a loop {what} nodes of the body only, and `{}` is none: write this at the \
-                     loop",
+                    "a node in the body of a {owner} {what} nodes of the body only, and `{}` is none: write this at the \
+                     {owner}",
                     shorten(name)
                 );
                 report.error("conflicting-fields", path, message);
@@ -149,6 +151,7 @@ impl Checker<'_> {
             Node::Run(run) => self.run(run, path, in_body, report),
             Node::Foreach(foreach) => self.foreach(foreach, path, in_body, report),
             Node::Loop(repeat) => self.repeat(repeat, path, in_body, report),
+            Node::Graph(body) => self.graph_body(body, path, in_body, report),
             Node::Reduce(reduce) => {
                 let from = path.key("from");
                 for (n, name) in reduce.from.iter().enumerate() {
@@ -207,7 +210,11 @@ impl Checker<'_> {
                 if in_body {
                     let message = "an item cannot end the run: write the `end` node beside the `foreach`";
                     report.error("conflicting-fields", &path.key("type"), message);
-                } else if self.graph.loop_of(self.at).is_some() {
+                } else if self.graph.foreach_of(self.at).is_some() {
+                    let message = "an item cannot end the run: write the `end` node beside the `foreach`, with a `when` that \
+                                   reads its output";
+                    report.error("conflicting-fields", &path.key("type"), message);
+                } else if self.graph.owner_of(self.at).is_some() {
                     let message = "a node in the body of a loop cannot end the run: write the `end` node beside the \
                                    loop, with a `when` that reads the loop's output";
                     report.error("conflicting-fields", &path.key("type"), message);
@@ -233,8 +240,12 @@ impl Checker<'_> {
                            nodes";
             return report.error("conflicting-fields", &path.key("type"), message);
         }
-        if self.graph.loop_of(self.at).is_some() {
-            let message = "a loop cannot be in the body of a loop: write it beside the outer one";
+        if let Some(owner) = self.graph.owner_of(self.at) {
+            let message = if self.graph.repeat_of(self.at) == Some(owner) {
+                "a loop cannot be in the body of a loop: write it beside the outer one"
+            } else {
+                "a loop cannot be in the body of a `foreach`: write the `foreach` as a node in the body of the loop"
+            };
             return report.error("too-deep", &path.key("type"), message);
         }
         range(Some(repeat.max_iters), 1, 100, &path.key("max_iters"), report);
@@ -256,6 +267,30 @@ impl Checker<'_> {
         }
         if let Some(when) = &repeat.when {
             self.condition(when, &path.key("when"), false, report);
+        }
+    }
+
+    /// The nodes in the body of a `foreach` are checked like the others.
+    fn graph_body(&self, body: &GraphBody, path: &Path<'_>, in_body: bool, report: &mut Report<'_>) {
+        if !in_body {
+            let message = "a graph is the body of a `foreach`: write its nodes here instead, or in the `run` of a `foreach`";
+            return report.error("conflicting-fields", &path.key("type"), message);
+        }
+        if self.graph.owner_of(self.at).is_some() {
+            let message = "a `foreach` in a body cannot have a graph: write one node as its `run`, or the `foreach` beside \
+                           the outer node";
+            return report.error("too-deep", &path.key("graph"), message);
+        }
+        if self.graph.get(self.at).is_none_or(|node| node.node.body().is_none()) {
+            let message = "only the outermost `foreach` can have a graph: write the inner `foreach` as a node of that graph";
+            return report.error("too-deep", &path.key("graph"), message);
+        }
+        if body.graph.is_empty() {
+            let message = "`graph` is missing or empty: list the nodes of the body";
+            report.error("missing-field", &path.key("graph"), message);
+        }
+        if let Some(when) = &body.when {
+            self.condition(when, &path.key("when"), true, report);
         }
     }
 
@@ -372,7 +407,7 @@ impl Checker<'_> {
 
     /// Checks the name of a node whose output is meant.
     fn name(&self, name: &str, path: &Path<'_>, in_body: bool, report: &mut Report<'_>) {
-        if name == "item" && !in_body {
+        if name == "item" && !in_body && self.graph.foreach_of(self.at).is_none() {
             report.error("dangling-node", path, "`item` is known only in the `run` of a `foreach`");
         } else if name != "item"
             && let Err(message) = look_up(name, self.names, self.graph, self.at)
@@ -414,6 +449,7 @@ fn makes_calls(node: &Node) -> bool {
         Node::Reduce(reduce) => reduce.strategy == ReduceStrategy::Summarize,
         Node::Foreach(foreach) => makes_calls(&foreach.run),
         Node::Loop(repeat) => repeat.graph.iter().any(|node| makes_calls(&node.node)),
+        Node::Graph(body) => body.graph.iter().any(|node| makes_calls(&node.node)),
         Node::Branch(_) | Node::Export(_) | Node::Ask(_) | Node::Set(_) | Node::Wait(_) | Node::End(_) => {
             false
         }

@@ -69,7 +69,8 @@ pub(crate) fn templates(
     report: &mut Report<'_>,
 ) -> Vec<Diagnostic> {
     let names = match workflow {
-        Some(workflow) => known(role, workflow.stages.keys().map(StageId::as_str)),
+        // It can be used in loops.
+        Some(workflow) => known(role, workflow.stages.keys().map(StageId::as_str), true),
         None => Known::Open,
     };
     let guards = Path::Root.key("guards");
@@ -98,10 +99,16 @@ pub(crate) fn templates(
 }
 
 /// Reports what is wrong with a prompt that has the grammar of roles.
-pub(super) fn prompt(text: &str, workflow: Option<&Workflow>, path: &Path<'_>, report: &mut Report<'_>) {
+pub(super) fn prompt(
+    text: &str,
+    workflow: Option<&Workflow>,
+    in_loop: bool,
+    path: &Path<'_>,
+    report: &mut Report<'_>,
+) {
     let Some(role) = prompt_role(text) else { return };
     let names = match workflow {
-        Some(workflow) => known(&role, workflow.stages.keys().map(StageId::as_str)),
+        Some(workflow) => known(&role, workflow.stages.keys().map(StageId::as_str), in_loop),
         None => Known::Open,
     };
     for problem in problems(&role, &names) {

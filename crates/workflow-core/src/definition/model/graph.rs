@@ -15,8 +15,9 @@
 //! A node that fails lets the running ones of its lane finish; nothing new starts, and the lane fails. With
 //! `on_failure: continue` it only counts as ended: its output is absent, and `${nodes.x.error}` says why.
 //!
-//! A loop runs the graph in its body again and again. A node in the body sees those beside it and what comes before the
-//! loop; nothing outside sees a node in the body. Names are unique in the whole profile.
+//! A loop runs the graph in its body again and again; a `foreach` whose body is a graph runs it for each item. A node in the
+//! body sees those beside it and what comes before the loop or the `foreach`; nothing outside sees a node in the body. Names
+//! are unique in the whole profile.
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -149,6 +150,8 @@ pub enum Node {
     Wait(WaitNode),
     /// Ends the run.
     End(EndNode),
+    /// The body of a `foreach`: a graph.
+    Graph(GraphBody),
 }
 
 /// A node that calls a provider. Absent fields whose default is the stage's are taken from the stage.
@@ -232,8 +235,21 @@ pub struct ForeachNode {
     /// A condition; when it is false the node is skipped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<String>,
-    /// What is done for each item, which `${item}` and, in conditions, `$.item` stand for.
+    /// What is done for each item, which `${item}` and, in conditions, `$.item` stand for: a node without an id, or a graph.
     pub run: Box<Node>,
+}
+
+/// The body of a `foreach` that is a graph, which is run for each item. Its output is what the graph makes: the output of its
+/// last node, or of its `export`. An item fails when a node of its graph fails for it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct GraphBody {
+    /// A condition; when it is false the item is skipped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
+    /// The nodes, in any order. `${item}` is the item in all of them.
+    #[schemars(length(min = 1))]
+    pub graph: Vec<GraphNode>,
 }
 
 /// A node that runs a graph again and again, until a condition is true or there were enough iterations. Its output is what
@@ -414,24 +430,49 @@ pub enum EndStatus {
     Failed,
 }
 
-/// Changes all nodes of a profile, also those in the bodies of loops.
-pub(crate) fn each_node(profile: &mut Profile, mut change: impl FnMut(&mut Node)) {
-    for node in &mut profile.graph {
-        if let Node::Loop(repeat) = &mut node.node {
-            repeat.graph.iter_mut().for_each(|node| change(&mut node.node));
-        } else {
-            change(&mut node.node);
+impl Node {
+    /// The nodes in the body of a loop, or of a `foreach` whose body is a graph.
+    pub fn body(&self) -> Option<&[GraphNode]> {
+        match self {
+            Self::Loop(repeat) => Some(&repeat.graph),
+            Self::Foreach(foreach) => match &*foreach.run {
+                Self::Graph(body) => Some(&body.graph),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    fn body_mut(&mut self) -> Option<&mut [GraphNode]> {
+        match self {
+            Self::Loop(repeat) => Some(&mut repeat.graph),
+            Self::Foreach(foreach) => match &mut *foreach.run {
+                Self::Graph(body) => Some(&mut body.graph),
+                _ => None,
+            },
+            _ => None,
         }
     }
 }
 
-/// The call that a node makes, by itself or for items, with its path. Of a loop, the nodes in its body make them.
+/// Changes all nodes of a profile, also those in bodies.
+pub(crate) fn each_node(profile: &mut Profile, mut change: impl FnMut(&mut Node)) {
+    for node in &mut profile.graph {
+        match node.node.body_mut() {
+            Some(body) => body.iter_mut().for_each(|node| change(&mut node.node)),
+            None => change(&mut node.node),
+        }
+    }
+}
+
+/// The call that a node makes, by itself or for items, with its path. Where it has a body, the nodes in it make them.
 pub(crate) fn call_of(node: &Node, path: String) -> Option<(String, &RunNode)> {
     match node {
         Node::Run(run) => Some((path, run)),
         Node::Reduce(reduce) => Some((path, &reduce.run)),
         Node::Foreach(foreach) => call_of(&foreach.run, format!("{path}.run")),
         Node::Loop(_)
+        | Node::Graph(_)
         | Node::Branch(_)
         | Node::Export(_)
         | Node::Ask(_)
@@ -448,6 +489,7 @@ pub(crate) fn call_mut(node: &mut Node) -> Option<&mut RunNode> {
         Node::Reduce(reduce) => Some(&mut reduce.run),
         Node::Foreach(foreach) => call_mut(&mut foreach.run),
         Node::Loop(_)
+        | Node::Graph(_)
         | Node::Branch(_)
         | Node::Export(_)
         | Node::Ask(_)

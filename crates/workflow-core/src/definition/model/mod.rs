@@ -32,8 +32,8 @@ pub use diagnostic::{DIAGNOSTIC_CODES, Diagnostic, DiagnosticLine, Diagnostics, 
 pub(crate) use duration::time;
 pub use duration::{InvalidDuration, Period};
 pub use graph::{
-    Arm, AskNode, BranchNode, EndNode, EndStatus, ExportNode, ForeachNode, GraphNode, Include, Join,
-    LoopNode, Node, Profile, ReduceNode, ReduceStrategy, RunNode, SetNode, WaitNode,
+    Arm, AskNode, BranchNode, EndNode, EndStatus, ExportNode, ForeachNode, GraphBody, GraphNode, Include,
+    Join, LoopNode, Node, Profile, ReduceNode, ReduceStrategy, RunNode, SetNode, WaitNode,
 };
 pub use input::WorkflowInput;
 pub use notifications::{NoticeKind, Notifications, NotifyChannel, NotifyTarget};

@@ -7,8 +7,9 @@ use super::call::{budget, env, on_failure, on_interrupt, options, output, output
 use super::fields::{Fields, Unknown, text, wrong_type};
 use super::workflow::on_exhausted;
 use crate::definition::model::{
-    Arm, AskNode, BranchNode, EndNode, EndStatus, ExportNode, ForeachNode, GraphNode, Include, Join,
-    LoopNode, Mode, Node, Path, Profile, ReduceNode, ReduceStrategy, RunNode, SetNode, WaitNode, shorten,
+    Arm, AskNode, BranchNode, EndNode, EndStatus, ExportNode, ForeachNode, GraphBody, GraphNode, Include,
+    Join, LoopNode, Mode, Node, Path, Profile, ReduceNode, ReduceStrategy, RunNode, SetNode, WaitNode,
+    shorten,
 };
 use crate::definition::report::Report;
 use crate::definition::yaml::{self, Kind};
@@ -17,6 +18,15 @@ use crate::suggest::one_of;
 
 /// How deep `foreach` nodes may be nested.
 const DEEPEST_FOREACH: usize = 8;
+
+/// How deep nodes may still be nested.
+#[derive(Clone, Copy)]
+struct Depth {
+    /// Bodies of `foreach` nodes.
+    foreach: usize,
+    /// Graphs in bodies.
+    graphs: usize,
+}
 
 /// Reads as much as possible. Everything that is left out or replaced has an error in `report`.
 pub(crate) fn profile(root: &yaml::Node, report: &mut Report<'_>) -> Profile {
@@ -88,12 +98,12 @@ fn included(node: &yaml::Node, path: &Path<'_>, report: &mut Report<'_>) -> Opti
     Some(include)
 }
 
-/// A node of a graph, in which loops may be nested so deep.
+/// A node of a graph, in which graphs may be nested so deep.
 fn graph_node(
     node: &yaml::Node,
     path: &Path<'_>,
     report: &mut Report<'_>,
-    loops: usize,
+    graphs: usize,
 ) -> Option<GraphNode> {
     let mut fields = Fields::of(node, path, report).of_kind(Unknown::Node);
     let id = if let Some(id) = fields.text("id", report) {
@@ -114,9 +124,9 @@ fn graph_node(
     let retries = fields.whole("retries", report);
     let retry_backoff = fields.period("retry_backoff", report);
     let node = if is_loop(&mut fields) {
-        Node::Loop(repeat(&mut fields, path, report, loops))
+        Node::Loop(repeat(&mut fields, path, report, graphs))
     } else {
-        kind(&mut fields, path, report, DEEPEST_FOREACH)
+        kind(&mut fields, path, report, Depth { foreach: DEEPEST_FOREACH, graphs })
     };
     fields.finish(report);
     // The place of a node in the list has to stay what it is in the file.
@@ -140,9 +150,10 @@ enum Type {
     Set,
     Wait,
     End,
+    Graph,
 }
 
-fn kind(fields: &mut Fields<'_, '_>, path: &Path<'_>, report: &mut Report<'_>, deeper: usize) -> Node {
+fn kind(fields: &mut Fields<'_, '_>, path: &Path<'_>, report: &mut Report<'_>, deeper: Depth) -> Node {
     let types = [
         ("run", Type::Run),
         ("foreach", Type::Foreach),
@@ -154,6 +165,7 @@ fn kind(fields: &mut Fields<'_, '_>, path: &Path<'_>, report: &mut Report<'_>, d
         ("set", Type::Set),
         ("wait", Type::Wait),
         ("end", Type::End),
+        ("graph", Type::Graph),
     ];
     let is_there = fields.take("type").is_some();
     let chosen = fields.choice("type", &types, report);
@@ -161,9 +173,15 @@ fn kind(fields: &mut Fields<'_, '_>, path: &Path<'_>, report: &mut Report<'_>, d
         // What the other keys mean depends on the type.
         fields.forget();
     }
-    match chosen.unwrap_or(Type::Run) {
+    // The body of a `foreach` with nodes is a graph also if its type is left out.
+    let is_graph = !is_there && deeper.foreach < DEEPEST_FOREACH && fields.take("graph").is_some();
+    match chosen.unwrap_or(if is_graph { Type::Graph } else { Type::Run }) {
         Type::Run => Node::Run(Box::new(run(fields, path, report))),
         Type::Foreach => Node::Foreach(foreach(fields, path, report, deeper)),
+        Type::Graph => {
+            let when = fields.text("when", report);
+            Node::Graph(GraphBody { when, graph: body(fields, path, report, deeper.graphs) })
+        }
         // The body of a `foreach`, which is reported with the other rules.
         Type::Loop => {
             fields.forget();
@@ -242,25 +260,13 @@ fn is_loop(fields: &mut Fields<'_, '_>) -> bool {
     matches!(fields.take("type").map(|node| &node.kind), Some(Kind::Scalar(_, Value::String(kind))) if kind == "loop")
 }
 
-fn repeat(fields: &mut Fields<'_, '_>, path: &Path<'_>, report: &mut Report<'_>, loops: usize) -> LoopNode {
+fn repeat(fields: &mut Fields<'_, '_>, path: &Path<'_>, report: &mut Report<'_>, graphs: usize) -> LoopNode {
     let max_iters = fields.whole("max_iters", report).unwrap_or_else(|| {
         let message = "`max_iters` is missing: write the most iterations, from 1 to 100";
         report.refuse("missing-field", &path.key("max_iters"), message);
         u32::MAX
     });
-    let graph_path = path.key("graph");
-    let nodes = fields.list("graph", report);
-    if nodes.is_empty() {
-        let message = "`graph` is missing or empty: list the nodes of the body";
-        report.refuse("missing-field", &graph_path, message);
-    }
-    // A loop in the body of a loop is reported with the other rules, and what is in it is not looked at.
-    let nodes = loops
-        .checked_sub(1)
-        .into_iter()
-        .flat_map(|deeper| nodes.iter().enumerate().map(move |(n, node)| (n, node, deeper)));
-    let graph = nodes.filter_map(|(n, node, deeper)| graph_node(node, &graph_path.index(n), report, deeper));
-    let graph = graph.collect();
+    let graph = body(fields, path, report, graphs);
     LoopNode {
         max_iters,
         stop_when: fields.text("stop_when", report),
@@ -270,11 +276,30 @@ fn repeat(fields: &mut Fields<'_, '_>, path: &Path<'_>, report: &mut Report<'_>,
     }
 }
 
+/// The nodes of a body.
+fn body(
+    fields: &mut Fields<'_, '_>,
+    path: &Path<'_>,
+    report: &mut Report<'_>,
+    graphs: usize,
+) -> Vec<GraphNode> {
+    let path = path.key("graph");
+    let nodes = fields.list("graph", report);
+    if nodes.is_empty() {
+        let message = "`graph` is missing or empty: list the nodes of the body";
+        report.refuse("missing-field", &path, message);
+    }
+    // A graph in the body of a graph is reported with the other rules, and what is in it is not looked at.
+    let Some(deeper) = graphs.checked_sub(1) else { return Vec::new() };
+    let nodes = nodes.iter().enumerate();
+    nodes.filter_map(|(n, node)| graph_node(node, &path.index(n), report, deeper)).collect()
+}
+
 fn foreach(
     fields: &mut Fields<'_, '_>,
     path: &Path<'_>,
     report: &mut Report<'_>,
-    deeper: usize,
+    deeper: Depth,
 ) -> ForeachNode {
     let items = fields.take("items").map(yaml::Node::to_value);
     if items.is_none() {
@@ -282,8 +307,9 @@ fn foreach(
         report.refuse("missing-field", &path.key("items"), message);
     }
     let body_path = path.key("run");
-    let body = match (fields.take("run"), deeper.checked_sub(1)) {
-        (Some(node), Some(deeper)) => {
+    let body = match (fields.take("run"), deeper.foreach.checked_sub(1)) {
+        (Some(node), Some(foreach)) => {
+            let deeper = Depth { foreach, ..deeper };
             let mut body = Fields::of(node, &body_path, report).of_kind(Unknown::Node);
             let kind = kind(&mut body, &body_path, report, deeper);
             // A node that would do something other than what was written, for each item, is more than a
@@ -297,7 +323,7 @@ fn foreach(
             None
         }
         (None, _) => {
-            let message = "`run` is missing: write the node that works on each item";
+            let message = "`run` is missing: write the node that works on each item, or a `graph` of several";
             report.refuse("missing-field", &body_path, message);
             None
         }

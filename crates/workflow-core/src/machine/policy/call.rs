@@ -197,7 +197,7 @@ impl Step<'_> {
                 Ok(())
             }
             None if continues => self.pass(&path),
-            None => self.go_on(path.lane),
+            None => self.go_on_from(&path),
         }
     }
 

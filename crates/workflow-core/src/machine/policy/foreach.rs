@@ -21,7 +21,7 @@ impl<'a> Step<'a> {
         let Some(node) = graph.names.get(&path.node).and_then(|place| graph.nodes.get(*place)) else {
             return Ok(());
         };
-        while self.is_open(path.lane) {
+        while self.is_open_at(path) {
             let Some(state) = self.node_mut(path) else { return Ok(()) };
             let Some(items) = &mut state.items else { return Ok(()) };
             let len = items.len();
@@ -65,7 +65,7 @@ impl<'a> Step<'a> {
             node.status == StageStatus::Running
                 && node.items.as_ref().is_some_and(|items| items.done == items.len())
         };
-        if !self.is_here(path) || !self.is_open(path.lane) || !self.node(path).is_some_and(asked) {
+        if !self.is_here(path) || !self.is_open_at(path) || !self.node(path).is_some_and(asked) {
             return Ok(());
         }
         match result {

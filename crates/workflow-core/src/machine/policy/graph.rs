@@ -9,16 +9,16 @@ use crate::definition::Join;
 use crate::event::EventBody;
 use crate::expr::Condition;
 use crate::failure::{Failure, FailureClass};
-use crate::ids::{NodeId, NodePath};
+use crate::ids::{NodeId, NodePath, Within};
 use crate::machine::policy::step::Step;
 use crate::machine::policy::strategy::is_closed;
+use crate::machine::request::graph::Graph;
 use crate::machine::request::scope::{RunScope, document_of};
 use crate::machine::request::{evaluate, set};
 use crate::machine::state::Broken;
 use crate::machine::state::derived::{Derived, GraphWork};
-use crate::machine::state::lane::GraphState;
-use crate::machine::state::node::NodeState;
-use crate::plan::{GraphPlan, LoopsPlan, NodeKind, NodePlan};
+use crate::machine::state::node::{GraphState, NodeState};
+use crate::plan::{BodiesPlan, GraphPlan, NodeKind, NodePlan};
 use crate::status::StageStatus;
 
 impl<'a> Step<'a> {
@@ -29,9 +29,12 @@ impl<'a> Step<'a> {
             while self.is_open(lane)
                 && let Some(place) = self.next_ready(graph, lane)
             {
-                self.begin_node(graph, lane, place)?;
+                let Some(path) = graph.nodes.get(place).and_then(|node| self.path(lane, &node.id)) else {
+                    continue;
+                };
+                self.begin_node(graph, path, place)?;
             }
-            if graph.loops.is_none() || !self.go_on_loops(graph, lane)? {
+            if graph.bodies.is_none() || !self.go_on_loops(graph, lane)? {
                 return self.settle(graph, lane);
             }
         }
@@ -44,6 +47,9 @@ impl<'a> Step<'a> {
             && let Some(NodeKind::Foreach(foreach)) = graph.kind(&path.node, parent.items.len())
         {
             self.go_on_items(graph, &parent, foreach)?;
+        }
+        if let Some(item) = path.owner() {
+            self.go_on_outside(&item)?;
         }
         self.go_on(path.lane)
     }
@@ -60,6 +66,11 @@ impl<'a> Step<'a> {
             })
     }
 
+    /// Whether anything new may start at `path`: in its lane, and in the graph of its item.
+    pub(super) fn is_open_at(&self, path: &NodePath) -> bool {
+        self.is_open(path.lane) && (path.within.is_none() || !self.is_item_closed(path))
+    }
+
     fn next_ready(&mut self, graph: &GraphPlan, lane: u32) -> Option<usize> {
         let state = self.graph_state(lane)?;
         if state.work.0.is_none() {
@@ -73,26 +84,30 @@ impl<'a> Step<'a> {
         work.ready.pop_front()
     }
 
-    fn begin_node(&mut self, graph: &'a GraphPlan, lane: u32, place: usize) -> Result<(), Broken> {
+    pub(super) fn begin_node(
+        &mut self,
+        graph: &'a GraphPlan,
+        path: NodePath,
+        place: usize,
+    ) -> Result<(), Broken> {
         let Some(node) = graph.nodes.get(place) else { return Ok(()) };
-        let Some(path) = self.path(lane, &node.id) else { return Ok(()) };
         let is_new = self.node(&path).is_none();
-        if is_new && (self.is_skipped(graph, lane, node) || !self.holds(node.when.as_deref(), &path, node)) {
+        if is_new && (self.is_skipped(graph, &path, node) || !self.holds(node.when.as_deref(), &path, node)) {
             return self.skip(graph, &path);
         }
-        if let Some(work) = self.work(lane) {
+        if let Some(work) = self.work(&path) {
             work.under_way += 1;
         }
         self.begin(graph, path, &node.kind, node)
     }
 
     /// Whether a node does not run because of how those that it waited for ended.
-    fn is_skipped(&self, graph: &GraphPlan, lane: u32, node: &NodePlan) -> bool {
-        let Some(lane) = self.state.current_lane(lane) else { return false };
+    fn is_skipped(&self, graph: &GraphPlan, path: &NodePath, node: &NodePlan) -> bool {
+        let Some(lane) = self.state.current_lane(path.lane) else { return false };
         let Some(state) = &lane.graph else { return false };
-        let of = |place: usize| state.nodes.get(&graph.nodes.get(place)?.id);
+        let seen = Graph::with_body(graph, state, path);
         let takes = |place: &usize| {
-            let taken = of(*place).map(|branch| branch.output.value());
+            let taken = seen.node(*place).map(|branch| branch.output.value());
             let names = taken.as_ref().and_then(Value::as_array);
             names.into_iter().flatten().any(|name| {
                 let name = name.as_str();
@@ -100,7 +115,7 @@ impl<'a> Step<'a> {
                     || node.out.as_ref().is_some_and(|out| name == Some(out.as_str()))
             })
         };
-        let has = |place: usize, status| of(place).is_some_and(|node| node.status == status);
+        let has = |place: usize, status| seen.node(place).is_some_and(|node| node.status == status);
         if !node.arm_of.is_empty() {
             // A branch that takes the node counts as a needed node that was not skipped.
             return !node.arm_of.iter().any(takes);
@@ -138,6 +153,7 @@ impl<'a> Step<'a> {
             NodeKind::Ask(ask) => self.ask_question(path, ask),
             NodeKind::Wait(wait) => self.wait(graph, path, wait),
             NodeKind::Loop(repeat) => self.begin_loop(graph, &path, repeat),
+            NodeKind::Body(body) => self.go_on_item(graph, &path, body),
             NodeKind::Foreach(foreach) => {
                 if self.node(&path).is_none_or(|state| state.items.is_none()) {
                     let Some(stage) = self.stage else { return Ok(()) };
@@ -165,7 +181,7 @@ impl<'a> Step<'a> {
     pub(super) fn skip(&mut self, graph: &'a GraphPlan, path: &NodePath) -> Result<(), Broken> {
         self.emit(EventBody::NodeSkipped { path: path.clone() })?;
         if path.items.is_empty()
-            && let Some(work) = self.work(path.lane)
+            && let Some(work) = self.work(path)
         {
             // It was not begun, but is counted down like those that were.
             work.under_way += 1;
@@ -233,14 +249,16 @@ impl<'a> Step<'a> {
     /// Nodes that wait for the first success wait further after a node without it, if others have not ended.
     fn keep_waiting(&mut self, graph: &GraphPlan, path: &NodePath) {
         let node = graph.names.get(&path.node).and_then(|place| graph.nodes.get(*place));
-        let Some((node, state)) = node.zip(self.graph_state(path.lane)) else { return };
-        let ended = |place| is_ended(graph, state, place);
+        let state = self.state.current_lane(path.lane).and_then(|lane| lane.graph.as_deref());
+        let Some((node, state)) = node.zip(state) else { return };
+        let seen = Graph::with_body(graph, state, path);
+        let ended = |place: usize| seen.node(place).is_some_and(NodeState::has_ended);
         let waits = |place: &usize| {
             let next = graph.nodes.get(*place);
             next.is_some_and(|next| next.join == Join::Any && !next.waits_for().all(ended))
         };
         let waiting: Vec<_> = node.leads_to.iter().copied().filter(waits).collect();
-        let Some(work) = state.work.0.as_mut() else { return };
+        let Some(work) = self.work(path) else { return };
         for place in waiting {
             // `count_down` takes this again.
             if let Some(left) = work.waits_for.get_mut(place) {
@@ -268,10 +286,13 @@ impl<'a> Step<'a> {
         let Some(node) = graph.names.get(&path.node).and_then(|place| graph.nodes.get(*place)) else {
             return;
         };
-        let Some(work) = self.work(path.lane) else { return };
+        let Some(work) = self.work(path) else { return };
         work.under_way = work.under_way.saturating_sub(1);
         match &path.within {
             None => work.left = work.left.saturating_sub(1),
+            Some(within) if graph.foreach_with_body(&within.node).is_some() => {
+                work.left = work.left.saturating_sub(1);
+            }
             Some(within) => {
                 let repeat = graph.names.get(&within.node);
                 if let Some((_, left)) = work.loops.iter_mut().find(|(place, _)| Some(place) == repeat) {
@@ -354,14 +375,28 @@ impl<'a> Step<'a> {
         self.lane_mut(lane)?.graph.as_deref_mut()
     }
 
-    pub(super) fn work(&mut self, lane: u32) -> Option<&mut GraphWork> {
-        self.graph_state(lane)?.work.0.as_mut()
+    /// The progress of the graph in which the node at `path` is.
+    #[inline]
+    pub(super) fn work(&mut self, path: &NodePath) -> Option<&mut GraphWork> {
+        let graph = self.graph_state(path.lane)?;
+        match &path.within {
+            None => graph.work.0.as_mut(),
+            Some(within) => work_within(graph, within),
+        }
     }
 }
 
+#[cold]
+fn work_within<'s>(graph: &'s mut GraphState, within: &Within) -> Option<&'s mut GraphWork> {
+    if graph.repeat(&within.node).is_some() {
+        return graph.work.0.as_mut();
+    }
+    let items = graph.nodes.get_mut(&within.node)?.items.as_mut()?;
+    items.work.0.as_mut()?.bodies.as_mut()?.get_mut(&within.number)
+}
+
 fn derive(graph: &GraphPlan, state: &GraphState) -> GraphWork {
-    let asleep =
-        |place: usize| graph.loop_of(place).is_some_and(|repeat| !is_under_way(graph, state, repeat));
+    let asleep = |place: usize| graph.owner_of(place).is_some_and(|owner| !is_under_way(graph, state, owner));
     let ended: Vec<bool> =
         graph.nodes.iter().map(|node| state.nodes.get(&node.id).is_some_and(NodeState::has_ended)).collect();
     let waits_for: Vec<u32> = graph
@@ -383,25 +418,28 @@ fn derive(graph: &GraphPlan, state: &GraphState) -> GraphWork {
     ready.sort_by_key(|place| !state.nodes.contains_key(&graph.nodes[*place].id));
     let ready = ready.into();
     let left = ended.iter().take(graph.own()).filter(|ended| !**ended).count();
-    let loops = match &graph.loops {
+    let loops = match &graph.bodies {
         None => Vec::new(),
-        Some(loops) => loops_under_way(graph, state, loops, &ended),
+        Some(bodies) => loops_under_way(graph, state, bodies, &ended),
     };
     GraphWork { waits_for, ready, under_way: 0, left, loops }
 }
 
 /// How many of the nodes that a node waits for have not ended, or whether it waits at all if it starts after any of them.
-pub(super) fn waits_for(graph: &GraphPlan, state: &GraphState, node: &NodePlan) -> u32 {
-    let open = node.waits_for().filter(|place| !is_ended(graph, state, *place)).count();
+pub(super) fn waits_for(seen: &Graph<'_>, node: &NodePlan) -> u32 {
+    let ended = |place: usize| seen.node(place).is_some_and(NodeState::has_ended);
+    let open = node.waits_for().filter(|place| !ended(*place)).count();
     if node.join == Join::Any {
-        return u32::from(open > 0 && !node.waits_for().any(|place| has_completed(graph, state, place)));
+        let completed = |place| seen.node(place).is_some_and(|node| node.status == StageStatus::Completed);
+        return u32::from(open > 0 && !node.waits_for().any(completed));
     }
     u32::try_from(open).unwrap_or(u32::MAX)
 }
 
-/// Whether the loop at a place is under way.
+/// Whether the node at a place is a loop that is under way.
 fn is_under_way(graph: &GraphPlan, state: &GraphState, place: usize) -> bool {
-    let node = graph.nodes.get(place).and_then(|node| state.nodes.get(&node.id));
+    let plan = graph.nodes.get(place).filter(|node| matches!(node.kind, NodeKind::Loop(_)));
+    let node = plan.and_then(|node| state.nodes.get(&node.id));
     node.is_some_and(|node| node.status == StageStatus::Running)
 }
 
@@ -409,10 +447,10 @@ fn is_under_way(graph: &GraphPlan, state: &GraphState, place: usize) -> bool {
 fn loops_under_way(
     graph: &GraphPlan,
     state: &GraphState,
-    loops: &LoopsPlan,
+    bodies: &BodiesPlan,
     ended: &[bool],
 ) -> Vec<(usize, usize)> {
-    let places = (0..loops.own).filter(|place| is_under_way(graph, state, *place));
+    let places = (0..bodies.own).filter(|place| is_under_way(graph, state, *place));
     let found = places.filter_map(|place| {
         let NodeKind::Loop(repeat) = &graph.nodes.get(place)?.kind else { return None };
         Some((
@@ -428,21 +466,21 @@ fn has_completed(graph: &GraphPlan, state: &GraphState, place: usize) -> bool {
     node.is_some_and(|node| node.status == StageStatus::Completed)
 }
 
-fn is_ended(graph: &GraphPlan, state: &GraphState, place: usize) -> bool {
-    let node = graph.nodes.get(place).and_then(|node| state.nodes.get(&node.id));
-    node.is_some_and(NodeState::has_ended)
-}
-
 fn forget(node: &mut NodeState) {
     if let Some(items) = &mut node.items {
         items.work = Derived::default();
         items.open.values_mut().for_each(forget);
+        items.graph.iter_mut().flat_map(|graph| graph.nodes.values_mut()).for_each(forget);
     }
 }
 
-/// The `foreach` nodes at and below `path` that fail because of their items, the innermost first.
-fn failures(path: &NodePath, node: &NodeState, found: &mut Vec<(NodePath, Arc<Failure>)>) {
+/// The `foreach` nodes, and the items with graphs, at and below `path` that fail because of what is below them, the innermost
+/// first.
+pub(super) fn failures(path: &NodePath, node: &NodeState, found: &mut Vec<(NodePath, Arc<Failure>)>) {
     let Some(items) = node.items.as_ref().filter(|_| node.status == StageStatus::Running) else { return };
+    if let Some(graph) = &items.graph {
+        return failures_of_graph(path, graph, found);
+    }
     let mut errors = Vec::new();
     for (number, item) in &items.open {
         let item_path = path.item(*number);
@@ -457,6 +495,24 @@ fn failures(path: &NodePath, node: &NodeState, found: &mut Vec<(NodePath, Arc<Fa
     }
     if !errors.is_empty() {
         found.push((path.clone(), Arc::new(together("items", &errors))));
+    }
+}
+
+/// The same for an item for which a graph is run.
+#[cold]
+fn failures_of_graph(path: &NodePath, graph: &GraphState, found: &mut Vec<(NodePath, Arc<Failure>)>) {
+    let mut errors = Vec::new();
+    for (id, node) in &graph.nodes {
+        let Some(inside) = path.inside(id) else { continue };
+        let before = found.len();
+        failures(&inside, node, found);
+        let below =
+            found[before..].last().filter(|(path, _)| *path == inside).map(|(_, error)| error.clone());
+        let own = node.error.clone().filter(|_| node.fails_lane());
+        errors.extend(own.or(below).map(|error| (id.to_string(), error)));
+    }
+    if !errors.is_empty() {
+        found.push((path.clone(), Arc::new(together("nodes", &errors))));
     }
 }
 

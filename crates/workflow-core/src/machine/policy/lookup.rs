@@ -4,8 +4,9 @@ use crate::definition::OnFailure;
 use crate::ids::{NodeId, NodePath, NodePathParts, Within};
 use crate::machine::policy::step::Step;
 use crate::machine::policy::strategy::is_closed;
+use crate::machine::state::derived::GraphWork;
 use crate::machine::state::lane::LaneState;
-use crate::machine::state::node::NodeState;
+use crate::machine::state::node::{ItemsState, NodeState};
 use crate::machine::state::stage::{Current, Position};
 use crate::machine::state::{Broken, running};
 use crate::plan::{CallPlan, GraphPlan, StagePlan, Strategy, Work};
@@ -33,11 +34,27 @@ impl<'a> Step<'a> {
             && (path.within.is_none() || self.is_in_iteration(path))
     }
 
-    /// Whether the node at `path` is in the iteration of its loop that is under way.
+    /// Whether the node at `path` is in the iteration of its loop that is under way, or in the graph of an item that is.
     #[cold]
     fn is_in_iteration(&self, path: &NodePath) -> bool {
         let graph = self.state.current_lane(path.lane).and_then(|lane| lane.graph.as_ref());
-        graph.is_some_and(|graph| graph.has(path))
+        let Some((graph, within)) = graph.zip(path.within.as_deref()) else { return false };
+        if let Some(repeat) = graph.repeat(&within.node) {
+            return repeat.number == within.number;
+        }
+        let items = graph.nodes.get(&within.node).and_then(|foreach| foreach.items.as_ref());
+        items.is_some_and(|items| match items.open.get(&within.number) {
+            Some(item) => !item.has_ended(),
+            // It has been begun, and nothing has happened in it yet.
+            None => body_work(items, within.number).is_some(),
+        })
+    }
+
+    /// Whether a node in the graph of the item has failed for it, in which the node at `path` is.
+    #[cold]
+    pub(super) fn is_item_closed(&self, path: &NodePath) -> bool {
+        let lane = self.state.current_lane(path.lane);
+        lane.and_then(|lane| lane.graph_at(path)).is_some_and(|graph| graph.failed > 0)
     }
 
     pub(super) fn is_sequential(&self) -> bool {
@@ -88,8 +105,8 @@ impl<'a> Step<'a> {
     /// The iteration of the loop in whose body a node is.
     fn within(&self, lane: u32, node: &NodeId) -> Option<Box<Within>> {
         let graph = self.graph()?;
-        graph.loops.as_ref()?;
-        let id = &graph.nodes.get(graph.loop_of(*graph.names.get(node)?)?)?.id;
+        graph.bodies.as_ref()?;
+        let id = &graph.nodes.get(graph.owner_of(*graph.names.get(node)?)?)?.id;
         let repeat = self.state.current_lane(lane)?.graph.as_ref()?.repeat(id)?;
         Some(Box::new(Within { node: id.clone(), number: repeat.number }))
     }
@@ -133,7 +150,7 @@ impl<'a> Step<'a> {
                     .lanes
                     .get(path.lane as usize)
                     .is_none_or(|lane| lane.graph.as_ref().is_some_and(|graph| graph.failed > 0))
-        })
+        }) || (path.within.is_some() && self.is_item_closed(path))
     }
 
     /// Whether the node belongs to the stage under way, has not begun its next attempt, and may begin it.
@@ -169,8 +186,20 @@ impl<'a> Step<'a> {
             })
         } else {
             let place = self.graph().and_then(|graph| graph.names.get(&path.node).copied());
-            let work = graph.work.0.as_ref().zip(place);
+            let work = match &path.within {
+                Some(within) if graph.repeat(&within.node).is_none() => {
+                    let items = graph.nodes.get(&within.node).and_then(|foreach| foreach.items.as_ref());
+                    items.and_then(|items| body_work(items, within.number))
+                }
+                _ => graph.work.0.as_ref(),
+            };
+            let work = work.zip(place);
             work.is_some_and(|(work, place)| work.waits_for.get(place) == Some(&0))
         }
     }
+}
+
+/// The progress of the graph of an item.
+fn body_work(items: &ItemsState, item: u32) -> Option<&GraphWork> {
+    items.work.0.as_ref()?.bodies.as_ref()?.get(&item)
 }

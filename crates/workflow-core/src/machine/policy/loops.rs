@@ -13,6 +13,7 @@ use crate::failure::{Failure, FailureClass};
 use crate::ids::{NodeId, NodePath};
 use crate::machine::policy::graph::{together, waits_for};
 use crate::machine::policy::step::Step;
+use crate::machine::request::graph::Graph;
 use crate::machine::request::scope::{RunScope, document_of};
 use crate::machine::state::Broken;
 use crate::plan::{GraphPlan, NodeKind, RepeatPlan};
@@ -26,7 +27,7 @@ impl<'a> Step<'a> {
         path: &NodePath,
         repeat: &'a RepeatPlan,
     ) -> Result<(), Broken> {
-        if let Some(work) = self.work(path.lane) {
+        if let Some(work) = self.work(path) {
             work.under_way = work.under_way.saturating_sub(1);
         }
         if self.has_status(path, StageStatus::Running) {
@@ -40,7 +41,9 @@ impl<'a> Step<'a> {
         if !self.is_open(lane) {
             return Ok(false);
         }
-        let Some(work) = self.work(lane) else { return Ok(false) };
+        let Some(work) = self.graph_state(lane).and_then(|state| state.work.0.as_mut()) else {
+            return Ok(false);
+        };
         let Some(ended) = work.loops.iter().position(|(_, left)| *left == 0) else { return Ok(false) };
         let (place, _) = work.loops.swap_remove(ended);
         let Some(node) = graph.nodes.get(place) else { return Ok(false) };
@@ -67,9 +70,9 @@ impl<'a> Step<'a> {
         }
         let completed =
             |id: &NodeId| state.nodes.get(id).is_some_and(|node| node.status == StageStatus::Completed);
-        let output = lane.output_of(&graph.output_of_body(repeat, completed));
+        let output = lane.output_of(&graph.output_of_body(&repeat.body, completed));
         // It took no slot, but is counted down like the nodes that did.
-        if let Some(work) = self.work(path.lane) {
+        if let Some(work) = self.work(path) {
             work.under_way += 1;
         }
         if done == Some(false) && repeat.on_exhausted == Exhausted::Fail {
@@ -93,11 +96,12 @@ impl<'a> Step<'a> {
             return Ok(());
         };
         work.loops.push((*place, repeat.body.len()));
+        let seen = Graph::with_body(graph, state, path);
         for place in &repeat.body {
             let Some((node, left)) = graph.nodes.get(*place).zip(work.waits_for.get_mut(*place)) else {
                 continue;
             };
-            *left = waits_for(graph, state, node);
+            *left = waits_for(&seen, node);
             if *left == 0 {
                 work.ready.push_back(*place);
             }

@@ -6,7 +6,7 @@
 //! 1. `step` takes an input and hands it on: `call` has what follows from a grant or from the end of a call,
 //!    `approval` from an answer, `foreach` from collected outputs.
 //! 2. `stage` decides which stage begins and when it has ended; `iteration` does the same for the loop, `finally` for the end.
-//! 3. `graph` starts the nodes of a lane. It, `foreach`, `loops` and `approval` call each other: a node that needs no call ends at
+//! 3. `graph` starts the nodes of a lane. It, `foreach`, `loops`, `bodies` and `approval` call each other: a node that needs no call ends at
 //!    once, and what waited for it starts.
 //! 4. `effect` requests slots, timers and stops from the driver.
 //! 5. `budget`, `retry`, `wait` and `lookup` only read the state; `strategy` (all, race, majority) and `backoff`
@@ -16,6 +16,7 @@
 
 mod approval;
 mod backoff;
+mod bodies;
 mod budget;
 mod call;
 mod effect;

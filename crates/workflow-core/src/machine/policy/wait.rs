@@ -9,8 +9,9 @@ use crate::failure::FailureClass;
 use crate::ids::NodeId;
 use crate::machine::policy::backoff::later;
 use crate::machine::policy::step::Step;
-use crate::machine::state::lane::{GraphState, LaneState};
-use crate::machine::state::node::NodeState;
+use crate::machine::state::derived::GraphWork;
+use crate::machine::state::lane::LaneState;
+use crate::machine::state::node::{GraphState, NodeState};
 use crate::plan::{GraphPlan, NodeKind, Strategy, Work};
 use crate::status::{StageStatus, Wait, WaitReason};
 
@@ -48,7 +49,9 @@ impl Step<'_> {
         for lane in &current.lanes {
             match (&stage.work, lane) {
                 (_, LaneState { whole, .. }) if has_ended(whole) => {}
-                (Work::Graph(plan), LaneState { graph: Some(graph), .. }) => ways_of(plan, graph, &mut ways),
+                (Work::Graph(plan), LaneState { graph: Some(graph), .. }) => {
+                    ways_of(plan, graph, graph.work.0.as_ref(), &mut ways);
+                }
                 (_, LaneState { whole, .. }) => ways.push(way(whole)),
             }
             // The next lane of a sequence waits for this one.
@@ -101,8 +104,8 @@ fn way(node: &NodeState) -> Way {
 }
 
 /// What the nodes of a graph wait for that have begun and have not ended.
-fn ways_of(plan: &GraphPlan, graph: &GraphState, ways: &mut Vec<Way>) {
-    let Some(work) = &graph.work.0 else { return ways.push(Way::Soon) };
+fn ways_of(plan: &GraphPlan, graph: &GraphState, work: Option<&GraphWork>, ways: &mut Vec<Way>) {
+    let Some(work) = work else { return ways.push(Way::Soon) };
     // A loop waits for the nodes in its body.
     let is_open = |id: &NodeId, node: &NodeState| !has_ended(node) && graph.repeat(id).is_none();
     let open: Vec<_> = graph.nodes.iter().filter(|(id, node)| is_open(id, node)).collect();
@@ -120,13 +123,19 @@ fn ways_below(plan: &GraphPlan, id: &NodeId, depth: usize, node: &NodeState, way
     let Some(items) = &node.items else { return ways.push(way(node)) };
     let Some(NodeKind::Foreach(foreach)) = plan.kind(id, depth) else { return ways.push(Way::Soon) };
     let Some(work) = &items.work.0 else { return ways.push(Way::Soon) };
-    let open: Vec<_> = items.open.values().filter(|item| !has_ended(item)).collect();
+    let open: Vec<_> = items.open.iter().filter(|(_, item)| !has_ended(item)).collect();
     let begun = usize::try_from(work.under_way).unwrap_or(usize::MAX);
     let more = work.next < items.len() && work.under_way < foreach.concurrency;
     if items.done == items.len() || begun > open.len() || more {
         return ways.push(Way::Soon);
     }
-    for item in open {
-        ways_below(plan, id, depth + 1, item, ways);
+    for (number, item) in open {
+        match item.items.as_ref().and_then(|items| items.graph.as_ref()) {
+            Some(graph) => {
+                let work = work.bodies.as_ref().and_then(|bodies| bodies.get(number));
+                ways_of(plan, graph, work, ways);
+            }
+            None => ways_below(plan, id, depth + 1, item, ways),
+        }
     }
 }

@@ -73,7 +73,7 @@ impl<'a> Step<'a> {
 
     /// Looks again whether what a node waits for has happened.
     pub(super) fn wait_again(&mut self, path: &NodePath) -> Result<(), Broken> {
-        let is_here = self.is_here(path) && self.is_open(path.lane) && !self.state.rests();
+        let is_here = self.is_here(path) && self.is_open_at(path) && !self.state.rests();
         let Some(graph) = self.graph().filter(|_| is_here) else { return Ok(()) };
         let Some(NodeKind::Wait(wait)) = graph.kind(&path.node, path.items.len()) else { return Ok(()) };
         if !self.has_status(path, StageStatus::Waiting) {
@@ -110,15 +110,18 @@ impl<'a> Step<'a> {
     /// The node that has waited longest for a signal, or for the one of that name, and can take it; and the name.
     pub(super) fn waits_for_signal(&self, name: Option<&str>) -> Option<(NodePath, Arc<str>)> {
         let (_, current) = self.current()?;
-        let mut oldest = Oldest { name, items: Vec::new(), found: None };
+        let mut oldest = Oldest { name, inside: None, items: Vec::new(), found: None };
         for (number, lane) in (0..).zip(&current.lanes) {
             let Some(graph) = lane.graph.as_ref().filter(|_| self.is_open(number)) else { continue };
             for (id, node) in &graph.nodes {
                 oldest.look(number, id, node);
             }
         }
-        let Found { lane, id, items, signal, .. } = oldest.found?;
-        let path = self.path(lane, id)?;
+        let Found { lane, id, inside, items, signal, .. } = oldest.found?;
+        let path = match inside {
+            Some((foreach, item)) => self.path(lane, foreach)?.item(item).inside(id)?,
+            None => self.path(lane, id)?,
+        };
         Some((items.iter().fold(path, |path, item| path.item(*item)), signal))
     }
 }
@@ -126,6 +129,8 @@ impl<'a> Step<'a> {
 /// The search for the node that has waited longest for a signal.
 struct Oldest<'n> {
     name: Option<&'n str>,
+    /// The item whose graph is looked at, with its `foreach`.
+    inside: Option<(&'n NodeId, u32)>,
     /// The items that are looked at.
     items: Vec<u32>,
     found: Option<Found<'n>>,
@@ -136,6 +141,7 @@ struct Found<'n> {
     since: Option<Timestamp>,
     lane: u32,
     id: &'n NodeId,
+    inside: Option<(&'n NodeId, u32)>,
     items: Vec<u32>,
     signal: Arc<str>,
 }
@@ -147,9 +153,20 @@ impl<'n> Oldest<'n> {
             && self.found.as_ref().is_none_or(|found| node.started_at < found.since)
         {
             let (since, items, signal) = (node.started_at, self.items.clone(), signal.clone());
-            self.found = Some(Found { since, lane, id, items, signal });
+            self.found = Some(Found { since, lane, id, inside: self.inside, items, signal });
         }
         for (number, item) in node.items.iter().flat_map(|items| &items.open) {
+            if let Some(graph) = item.items.as_ref().and_then(|items| items.graph.as_ref()) {
+                // Nothing new happens in an item that is going to fail.
+                if graph.failed == 0 {
+                    self.inside = Some((id, *number));
+                    for (id, node) in &graph.nodes {
+                        self.look(lane, id, node);
+                    }
+                    self.inside = None;
+                }
+                continue;
+            }
             self.items.push(*number);
             self.look(lane, id, item);
             self.items.pop();

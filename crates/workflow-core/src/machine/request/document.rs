@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use crate::expr::Condition;
 use crate::machine::request::graph::Graph;
 use crate::machine::state::State;
-use crate::machine::state::lane::LoopState;
+use crate::machine::state::node::LoopState;
 use crate::machine::state::stage::StageResult;
 use crate::role::RoleTemplate;
 
@@ -147,7 +147,7 @@ pub(in crate::machine) fn node(graph: Graph<'_>, place: usize) -> Option<Value> 
 }
 
 fn node_with(graph: Graph<'_>, place: usize, wanted: impl Fn(&str) -> bool) -> Option<Value> {
-    let node = graph.state.nodes.get(&graph.plan.nodes.get(place)?.id)?;
+    let node = graph.node(place)?;
     let mut members = Map::new();
     members.insert("status".into(), json!(node.status));
     if let Some(output) = graph.output(place).filter(|_| wanted("output")) {

@@ -48,6 +48,7 @@ pub(in crate::machine) fn output(
         NodeKind::Call(_)
         | NodeKind::Foreach(_)
         | NodeKind::Loop(_)
+        | NodeKind::Body(_)
         | NodeKind::Ask(_)
         | NodeKind::Wait(_) => Ok(Data::NULL),
     }

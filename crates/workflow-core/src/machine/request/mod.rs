@@ -8,7 +8,7 @@
 pub(super) mod answer;
 pub(super) mod document;
 pub(super) mod evaluate;
-mod graph;
+pub(super) mod graph;
 mod inputs;
 mod prompt;
 pub(super) mod scope;

@@ -8,6 +8,7 @@ use crate::machine::request::scope::RunScope;
 use crate::machine::request::text::{append, text};
 use crate::machine::state::stage::StageResult;
 use crate::plan::{Plan, RolePlan};
+use crate::role::PREVIOUS;
 
 /// A text with the inputs after it.
 pub(in crate::machine) fn join(mut prompt: String, inputs: Vec<Value>) -> String {
@@ -110,6 +111,11 @@ fn context(role: &RolePlan, inputs: &[Value], scope: &RunScope<'_>, plan: &Plan)
         ("stage".to_owned(), json!({ "id": scope.stage.id, "provider": scope.provider, "role": scope.role })),
         ("run".to_owned(), json!({ "id": created.run, "workflow": created.workflow })),
     ]);
+    if !members.contains_key(PREVIOUS) {
+        let previous = scope.graph.zip(scope.repeat).filter(|_| parts.have(&[PREVIOUS]));
+        let previous = previous.map(|(graph, repeat)| document::previous(graph, repeat, &parts));
+        members.insert(PREVIOUS.to_owned(), previous.unwrap_or_else(|| json!({})));
+    }
     Value::Object(members)
 }
 

@@ -12,7 +12,7 @@ use crate::machine::request::document::{self, Parts};
 use crate::machine::request::graph::Graph;
 use crate::machine::request::secrets::Secrets;
 use crate::machine::state::State;
-use crate::machine::state::lane::LoopState;
+use crate::machine::state::node::LoopState;
 use crate::machine::state::stage::Position;
 use crate::plan::{LanePlan, Source, StagePlan};
 
@@ -64,7 +64,7 @@ impl<'a> RunScope<'a> {
             None => Self::stage(state, stage),
         };
         let Some(lane) = state.current_lane(path.lane) else { return scope };
-        let graph = Graph::of(stage, lane);
+        let graph = Graph::at(stage, lane, path);
         Self {
             provider: lane.whole.provider.as_deref().or(scope.provider),
             role: lane.whole.role.as_ref().map(RoleId::as_str).or(scope.role),
@@ -133,10 +133,7 @@ impl<'a> RunScope<'a> {
                 let place = graph.place(name.segment(1)?)?;
                 match name.segment(2) {
                     None => (2, document::node(graph, place)?),
-                    Some("status") => {
-                        let node = graph.state.nodes.get(&graph.plan.nodes.get(place)?.id)?;
-                        (3, serde_json::to_value(node.status).ok()?)
-                    }
+                    Some("status") => (3, serde_json::to_value(graph.node(place)?.status).ok()?),
                     Some("output") => (3, graph.output(place)?.exact_value()),
                     Some("error") => (3, serde_json::to_value(graph.error(place)?).ok()?),
                     Some("errors") => (3, graph.errors(place)?),

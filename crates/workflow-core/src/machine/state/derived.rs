@@ -1,7 +1,7 @@
 //! What the machine keeps beside the facts, so that the cost of a step does not grow with the graph. All of
 //! it can be derived from plan and facts again; events neither hold nor need it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::failure::Failure;
 use crate::usage::Usage;
@@ -22,7 +22,7 @@ impl<T> PartialEq for Derived<T> {
     }
 }
 
-/// The progress of a lane's graph.
+/// The progress of a graph.
 #[derive(Debug, Clone)]
 pub(in crate::machine) struct GraphWork {
     /// For each node of the plan, how many of the nodes that it waits for have not ended.
@@ -46,6 +46,8 @@ pub(in crate::machine) struct ItemsWork {
     pub under_way: u32,
     /// Whether the outputs of the items have been asked for.
     pub asked: bool,
+    /// Where the body is a graph: the progress of each item that has been begun and has not ended.
+    pub bodies: Option<BTreeMap<u32, GraphWork>>,
 }
 
 /// The usage that a running call has reported.

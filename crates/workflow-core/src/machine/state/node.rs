@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+use indexmap::IndexMap;
 use jiff::Timestamp;
 
 use crate::data::{Data, Elements};
+use crate::event::LaneOutput;
 use crate::failure::{Failure, ItemFailure};
-use crate::ids::RoleId;
-use crate::machine::state::derived::{Derived, ItemsWork, Live};
+use crate::ids::{NodeId, NodePath, RoleId, Within};
+use crate::machine::state::derived::{Derived, GraphWork, ItemsWork, Live};
 use crate::provider::GivenAnswer;
 use crate::status::StageStatus;
 use crate::usage::{Spent, Usage};
@@ -98,7 +101,144 @@ pub(in crate::machine) struct ItemsState {
     pub done: u32,
     /// The items that have events and have not ended.
     pub open: BTreeMap<u32, NodeState>,
+    /// Of an item, which has no items: the graph that is run for it.
+    pub graph: Option<Box<GraphState>>,
     pub work: Derived<ItemsWork>,
+}
+
+/// The nodes of a graph: that of a lane, or of an item.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(in crate::machine) struct GraphState {
+    /// The nodes that have events.
+    pub nodes: IndexMap<NodeId, NodeState, RandomState>,
+    /// Of a lane: how many calls are running, those of items included.
+    pub running: u32,
+    /// How many nodes and items have failed for good. An item whose graph has failed nodes fails by itself.
+    pub failed: u32,
+    /// The loops that have begun.
+    pub loops: Option<Box<Loops>>,
+    pub work: Derived<GraphWork>,
+}
+
+/// The loops of a graph that have begun.
+pub(in crate::machine) type Loops = IndexMap<NodeId, LoopState, RandomState>;
+
+/// A loop that has begun.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(in crate::machine) struct LoopState {
+    /// The iteration that is under way, or was the last, counted from 0.
+    pub number: u32,
+    /// The nodes of its body that have events in this iteration. Their states are beside those of all others.
+    pub nodes: Vec<NodeId>,
+    /// The nodes of its body as the iteration before left them.
+    pub previous: IndexMap<NodeId, NodeState, RandomState>,
+}
+
+impl GraphState {
+    /// Makes room for that many nodes: their states are large, and are not moved while the map grows.
+    pub(in crate::machine) fn expect_nodes(&mut self, nodes: usize) {
+        self.nodes.reserve(nodes.saturating_sub(self.nodes.len()));
+    }
+
+    /// The loop with that id, if it has begun.
+    pub(in crate::machine) fn repeat(&self, id: &NodeId) -> Option<&LoopState> {
+        self.loops.as_ref()?.get(id)
+    }
+
+    /// The iteration of the loop in whose body a node is that has events.
+    pub(in crate::machine) fn within(&self, id: &NodeId) -> Option<Box<Within>> {
+        let (node, repeat) = self.loops.as_ref()?.iter().find(|(_, repeat)| repeat.nodes.contains(id))?;
+        Some(Box::new(Within { node: node.clone(), number: repeat.number }))
+    }
+
+    /// The graph in which the nodes of an iteration, or of an item, are: this one, if the iteration of a loop is under way,
+    /// or that of the item, if it has events and has not ended.
+    #[cold]
+    pub(in crate::machine) fn body(&self, within: &Within) -> Option<&Self> {
+        match self.repeat(&within.node) {
+            Some(repeat) => Some(self).filter(|_| repeat.number == within.number),
+            None => self.item(within)?.items.as_ref()?.graph.as_deref(),
+        }
+    }
+
+    /// The same, to be changed.
+    #[cold]
+    pub(super) fn body_mut(&mut self, within: &Within) -> Option<&mut Self> {
+        if let Some(repeat) = self.repeat(&within.node) {
+            return if repeat.number == within.number { Some(self) } else { None };
+        }
+        let items = self.nodes.get_mut(&within.node)?.items.as_mut()?;
+        items.open.get_mut(&within.number)?.items.as_mut()?.graph.as_deref_mut()
+    }
+
+    fn item(&self, within: &Within) -> Option<&NodeState> {
+        self.nodes.get(&within.node)?.items.as_ref()?.open.get(&within.number)
+    }
+
+    /// Something happens to a node in a body: the graph in which it is.
+    #[cold]
+    pub(super) fn admit(&mut self, path: &NodePath, within: &Within) -> Result<&mut Self, &'static str> {
+        let Some(repeat) = self.loops.as_mut().and_then(|loops| loops.get_mut(&within.node)) else {
+            let node = self.nodes.get_mut(&within.node).ok_or("the body has not begun")?;
+            return node.graph_of_item(within.number);
+        };
+        if repeat.number != within.number {
+            return Err("that iteration of the loop is not under way");
+        }
+        if !repeat.nodes.contains(&path.node) {
+            repeat.nodes.push(path.node.clone());
+        }
+        Ok(self)
+    }
+
+    /// An iteration of the loop `id` begins: its nodes have no events yet.
+    pub(in crate::machine) fn iterate(&mut self, id: &NodeId, number: u32) -> Result<(), &'static str> {
+        let loops = self.loops.get_or_insert_default();
+        if number == 0 {
+            loops.insert(id.clone(), LoopState::default());
+            return Ok(());
+        }
+        let repeat = loops.get_mut(id).filter(|repeat| repeat.number + 1 == number);
+        let repeat = repeat.ok_or("an iteration of a loop follows the one before")?;
+        repeat.number = number;
+        repeat.previous.clear();
+        for id in std::mem::take(&mut repeat.nodes) {
+            if let Some(node) = self.nodes.shift_remove(&id) {
+                repeat.previous.insert(id, node);
+            }
+        }
+        Ok(())
+    }
+
+    /// An output that is made of outputs of its nodes.
+    pub(in crate::machine) fn output_of(&self, of: &LaneOutput) -> Data {
+        match of {
+            LaneOutput::Node(id) => self.nodes.get(id).map(|node| node.output.clone()).unwrap_or_default(),
+            LaneOutput::Nodes(ids) if ids.is_empty() => Data::NULL,
+            LaneOutput::Nodes(ids) => {
+                let nodes = ids.iter().filter_map(|id| Some((id.as_str(), &self.nodes.get(id)?.output)));
+                Data::object(nodes)
+            }
+        }
+    }
+
+    /// The output of what fails because of its nodes: that of its failed node, or an object with those of several.
+    pub(super) fn output_in_vain(&self) -> Data {
+        let nodes = self.nodes.iter().map(|(id, node)| (id.as_str(), node.output_in_vain()));
+        let given: Vec<_> = nodes.filter(|(_, output)| !output.is_null()).collect();
+        match given.as_slice() {
+            [] => Data::NULL,
+            [(_, output)] => output.clone(),
+            given => Data::object(given.iter().map(|(id, output)| (*id, output))),
+        }
+    }
+
+    /// The usage of its nodes belongs to another run.
+    pub(super) fn begin_spending(&mut self) {
+        self.nodes.values_mut().for_each(NodeState::begin_spending);
+        let loops = self.loops.iter_mut().flat_map(|loops| loops.values_mut());
+        loops.flat_map(|repeat| repeat.previous.values_mut()).for_each(NodeState::begin_spending);
+    }
 }
 
 impl NodeState {
@@ -139,6 +279,9 @@ impl NodeState {
             // A person's answer is not the output of a call.
             return if self.provider.is_some() { self.output.clone() } else { Data::NULL };
         };
+        if let Some(graph) = &items.graph {
+            return graph.output_in_vain();
+        }
         let given = items.open.values().map(Self::output_in_vain).filter(|output| !output.is_null());
         match given.collect::<Vec<_>>().as_slice() {
             [] => Data::NULL,
@@ -246,6 +389,7 @@ impl NodeState {
         if let Some(items) = &mut self.items {
             items.work = Derived::default();
             items.open.values_mut().for_each(Self::close);
+            items.graph.iter_mut().flat_map(|graph| graph.nodes.values_mut()).for_each(Self::close);
         }
     }
 
@@ -256,6 +400,7 @@ impl NodeState {
         }
         if let Some(items) = &mut self.items {
             items.open.values_mut().for_each(Self::begin_spending);
+            items.graph.iter_mut().for_each(|graph| graph.begin_spending());
         }
     }
 
@@ -267,6 +412,37 @@ impl NodeState {
     /// The same, to be changed.
     pub(super) fn known_below(&mut self, items: &[u32]) -> Option<&mut Self> {
         items.iter().try_fold(self, |node, item| node.items.as_mut()?.open.get_mut(item))
+    }
+
+    /// The graph of an item, which begins if nothing has happened to it yet.
+    fn graph_of_item(&mut self, item: u32) -> Result<&mut GraphState, &'static str> {
+        let item = self.below_mut(&[item])?;
+        if item.has_ended() {
+            return Err("the item has ended already");
+        }
+        item.status = StageStatus::Running;
+        let none = || Data::array([]).elements().map(|none| Box::new(ItemsState::new(none)));
+        let items = match item.items.take() {
+            Some(items) => items,
+            None => none().ok_or("no items")?,
+        };
+        Ok(item.items.insert(items).graph.get_or_insert_default())
+    }
+
+    /// Whether a call is running, by itself or below it.
+    pub(in crate::machine) fn has_running(&self) -> bool {
+        let Some(items) = &self.items else { return self.status == StageStatus::Running };
+        let graph = items.graph.iter().flat_map(|graph| graph.nodes.values());
+        items.open.values().chain(graph).any(Self::has_running)
+    }
+
+    /// How many nodes below it wait to be tried again.
+    #[cold]
+    pub(in crate::machine) fn retrying_below(&self) -> u32 {
+        let Some(items) = &self.items else { return 0 };
+        let graph = items.graph.iter().flat_map(|graph| graph.nodes.values());
+        let below = items.open.values().chain(graph);
+        below.map(|node| u32::from(node.status == StageStatus::Retrying) + node.retrying_below()).sum()
     }
 
     /// The same, and an item that nothing has happened to yet is added.
@@ -286,7 +462,8 @@ impl NodeState {
 
 impl ItemsState {
     pub(in crate::machine) fn new(items: Elements) -> Self {
-        Self { items, ended: Vec::new(), done: 0, open: BTreeMap::new(), work: Derived::default() }
+        let (open, work) = (BTreeMap::new(), Derived::default());
+        Self { items, ended: Vec::new(), done: 0, open, graph: None, work }
     }
 
     /// How many items there are.

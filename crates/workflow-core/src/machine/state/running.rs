@@ -45,6 +45,12 @@ pub(in crate::machine) fn running(
 fn running_below(path: NodePath, node: &NodeState, found: &mut Vec<(NodePath, u32)>) {
     match &node.items {
         Some(items) => {
+            let graph = items.graph.iter().flat_map(|graph| &graph.nodes);
+            for (id, node) in graph.filter(|(_, node)| node.status == StageStatus::Running) {
+                if let Some(path) = path.inside(id) {
+                    running_below(path, node, found);
+                }
+            }
             for (number, item) in items.open.iter().filter(|(_, item)| item.status == StageStatus::Running) {
                 running_below(path.item(*number), item, found);
             }

@@ -4,15 +4,16 @@ use indexmap::IndexMap;
 
 use crate::ids::NodeId;
 use crate::machine::state::State;
-use crate::machine::state::lane::{GraphState, LaneState};
-use crate::machine::state::node::NodeState;
+use crate::machine::state::lane::LaneState;
+use crate::machine::state::node::{GraphState, NodeState};
 use crate::machine::state::stage::{Position, StageResult};
 use crate::status::{RunStatus, StageStatus};
 use crate::view::{ItemsView, LaneView, NodeView, RunContext, RunView, StageView};
 
 /// A node's state as a host sees it.
 fn node_view(id: NodeId, node: NodeState) -> NodeView {
-    let items = node.items.as_deref().map(|items| ItemsView {
+    let graph = node.items.as_deref().and_then(|items| items.graph.clone());
+    let items = node.items.as_deref().filter(|_| graph.is_none()).map(|items| ItemsView {
         total: items.len(),
         done: items.done,
         open: items
@@ -25,6 +26,7 @@ fn node_view(id: NodeId, node: NodeState) -> NodeView {
         id,
         items,
         iterations: None,
+        nodes: graph.map(|graph| node_views(*graph)).unwrap_or_default(),
         errors: node.failed_items().collect(),
         duration: node.duration_ms(),
         status: node.status,
@@ -37,19 +39,21 @@ fn node_view(id: NodeId, node: NodeState) -> NodeView {
     }
 }
 
+/// The nodes of a graph.
+fn node_views(GraphState { nodes, loops, .. }: GraphState) -> Vec<NodeView> {
+    let made = |id: &NodeId| Some(loops.as_ref()?.get(id)?.number + 1);
+    let views = nodes.into_iter().map(|(id, node)| {
+        let iterations = made(&id);
+        let view = node_view(id, node);
+        let items = view.items.filter(|_| iterations.is_none());
+        NodeView { items, iterations, ..view }
+    });
+    views.collect()
+}
+
 impl From<LaneState> for LaneView {
     fn from(LaneState { whole, graph }: LaneState) -> Self {
-        let nodes = graph.map(|graph| {
-            let GraphState { nodes, loops, .. } = *graph;
-            let made = |id: &NodeId| Some(loops.as_ref()?.get(id)?.number + 1);
-            let views = nodes.into_iter().map(|(id, node)| {
-                let iterations = made(&id);
-                let view = node_view(id, node);
-                let items = view.items.filter(|_| iterations.is_none());
-                NodeView { items, iterations, ..view }
-            });
-            views.collect()
-        });
+        let nodes = graph.map(|graph| node_views(*graph));
         Self {
             duration: whole.duration_ms(),
             provider: whole.provider,

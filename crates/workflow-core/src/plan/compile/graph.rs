@@ -3,12 +3,12 @@
 use serde_json::Value;
 
 use crate::definition::{
-    self, AskNode, Flat, ForeachNode, GraphNode, Join, Mode, Node, Profile, ReduceStrategy, Stage,
+    self, AskNode, Flat, ForeachNode, GraphNode, Join, Mode, Node, OnFailure, Profile, ReduceStrategy, Stage,
 };
 use crate::expr::{Condition, Template, ValueTemplate};
 use crate::plan::compile::Compiler;
 use crate::plan::model::{
-    ArmPlan, AskPlan, EndPlan, FailurePlan, ForeachPlan, GraphPlan, Items, LoopsPlan, NodeKind, NodePlan,
+    ArmPlan, AskPlan, BodiesPlan, EndPlan, FailurePlan, ForeachPlan, GraphPlan, Items, NodeKind, NodePlan,
     RepeatPlan, Source, WaitPlan,
 };
 
@@ -36,16 +36,15 @@ impl Compiler<'_> {
                 definition::after(node, &names, &known)
             };
             let waits_for_none = needs.is_empty() && arm_of.is_empty() && after.is_empty();
-            // What comes first in the body of a loop comes first if the loop does.
-            let repeat =
-                flat.loop_of(place).and_then(|repeat| flat.get(repeat).zip(first.get(repeat).copied()));
-            let is_first = waits_for_none && repeat.is_none_or(|(_, is_first)| is_first);
+            // What comes first in a body comes first if the node with the body does.
+            let owner = flat.owner_of(place).and_then(|owner| flat.get(owner).zip(first.get(owner).copied()));
+            let is_first = waits_for_none && owner.is_none_or(|(_, is_first)| is_first);
             if let Some(first) = first.get_mut(place) {
                 *first = is_first;
             }
             for before in needs.iter().chain(&arm_of).chain(&after) {
-                // What a node in a body needs outside of it has ended when its loop begins.
-                if flat.loop_of(*before) == flat.loop_of(place) {
+                // What a node in a body needs outside of it has ended when the body begins.
+                if flat.owner_of(*before) == flat.owner_of(place) {
                     leads_to[*before].push(place);
                 }
             }
@@ -59,6 +58,9 @@ impl Compiler<'_> {
                     reads: body.iter().chain(&needs).copied().collect(),
                     body,
                 }))
+            } else if let (Node::Foreach(foreach), Some(_)) = (&node.node, node.node.body()) {
+                let body = NodeKind::Body(flat.body(place).collect());
+                NodeKind::Foreach(Box::new(self.foreach(&path, foreach, body)?))
             } else {
                 self.kind(&path, &node.node, stage, is_first)?
             };
@@ -74,7 +76,7 @@ impl Compiler<'_> {
                 // A node that waits for none has none to choose from.
                 join: if waits_for_none { Join::All } else { node.join.unwrap_or_default() },
                 leads_to: Box::default(),
-                failure: failure(node, repeat.map(|(repeat, _)| repeat)),
+                failure: failure(node, owner.map(|(owner, _)| owner)),
             });
         }
         for (node, places) in nodes.iter_mut().zip(leads_to) {
@@ -86,21 +88,22 @@ impl Compiler<'_> {
         let ends = ends.map(|(place, _)| place).collect();
         let has_any = nodes.iter().any(|node| node.join == Join::Any);
         let concurrency = profile.concurrency.unwrap_or(NODES);
-        let loops = (flat.len() > flat.own()).then(|| {
-            let of = (flat.own()..flat.len()).filter_map(|place| flat.loop_of(place)).collect();
-            Box::new(LoopsPlan { own: flat.own(), of })
+        let bodies = (flat.len() > flat.own()).then(|| {
+            let of = (flat.own()..flat.len()).filter_map(|place| flat.owner_of(place)).collect();
+            Box::new(BodiesPlan { own: flat.own(), of })
         });
-        Some(GraphPlan { nodes, names, concurrency, ends, has_any, loops })
+        Some(GraphPlan { nodes, names, concurrency, ends, has_any, bodies })
     }
 
     fn kind(&mut self, path: &str, node: &Node, stage: &Stage, is_first: bool) -> Option<NodeKind> {
         Some(match node {
             Node::Run(run) => NodeKind::Call(Box::new(self.node_call(path, run, stage, None, is_first)?)),
             Node::Foreach(foreach) => {
-                NodeKind::Foreach(Box::new(self.foreach(path, foreach, stage, is_first)?))
+                let body = self.kind(&format!("{path}.run"), &foreach.run, stage, is_first)?;
+                NodeKind::Foreach(Box::new(self.foreach(path, foreach, body)?))
             }
-            // A node of a graph only.
-            Node::Loop(_) => return None,
+            // They have nodes: `graph` makes them.
+            Node::Loop(_) | Node::Graph(_) => return None,
             Node::Reduce(reduce) => {
                 let from: Vec<_> = reduce.from.iter().filter_map(|name| self.source_of(name)).collect();
                 if reduce.strategy == ReduceStrategy::Summarize {
@@ -167,28 +170,21 @@ impl Compiler<'_> {
         })
     }
 
-    fn foreach(
-        &mut self,
-        path: &str,
-        foreach: &ForeachNode,
-        stage: &Stage,
-        is_first: bool,
-    ) -> Option<ForeachPlan> {
+    fn foreach(&mut self, path: &str, foreach: &ForeachNode, body: NodeKind) -> Option<ForeachPlan> {
         let items = match self.source(&foreach.items) {
             Some(source) => Items::Of(source),
             None => {
                 Items::Value(self.keep(format_args!("{path}.items"), ValueTemplate::parse(&foreach.items))?)
             }
         };
-        let body = format!("{path}.run");
         Some(ForeachPlan {
             items,
             concurrency: match foreach.mode.unwrap_or_default() {
                 Mode::Sequential => 1,
                 Mode::Parallel => foreach.concurrency.unwrap_or(ITEMS),
             },
-            when: self.condition(format_args!("{body}.when"), when(&foreach.run))?,
-            body: self.kind(&body, &foreach.run, stage, is_first)?,
+            when: self.condition(format_args!("{path}.run.when"), when(&foreach.run))?,
+            body,
         })
     }
 
@@ -254,11 +250,16 @@ impl Compiler<'_> {
     }
 }
 
-/// What a node says of its failures, or else the loop in whose body it is.
-fn failure(node: &GraphNode, repeat: Option<&GraphNode>) -> Option<Box<FailurePlan>> {
-    let on_failure = node.on_failure.or(repeat.and_then(|repeat| repeat.on_failure));
-    let retries = node.retries.or(repeat.and_then(|repeat| repeat.retries));
-    let retry_backoff = node.retry_backoff.or(repeat.and_then(|repeat| repeat.retry_backoff));
+/// What a node says of its failures, or else the loop or the `foreach` in whose body it is.
+fn failure(node: &GraphNode, owner: Option<&GraphNode>) -> Option<Box<FailurePlan>> {
+    let of_owner = owner.and_then(|owner| match (owner.on_failure, &owner.node) {
+        // An item that fails ends without success, and its nodes are not tried again.
+        (Some(OnFailure::Continue), Node::Foreach(_)) => Some(OnFailure::Stop),
+        (on_failure, _) => on_failure,
+    });
+    let on_failure = node.on_failure.or(of_owner);
+    let retries = node.retries.or(owner.and_then(|owner| owner.retries));
+    let retry_backoff = node.retry_backoff.or(owner.and_then(|owner| owner.retry_backoff));
     let says_nothing = on_failure.is_none() && retries.is_none() && retry_backoff.is_none();
     (!says_nothing).then(|| {
         let backoff = retry_backoff.map(|period| period.0);
@@ -271,6 +272,7 @@ fn when(node: &Node) -> Option<&str> {
         Node::Run(run) => run.when.as_deref(),
         Node::Foreach(foreach) => foreach.when.as_deref(),
         Node::Loop(repeat) => repeat.when.as_deref(),
+        Node::Graph(body) => body.when.as_deref(),
         Node::Reduce(reduce) => reduce.run.when.as_deref(),
         Node::Export(export) => export.when.as_deref(),
         Node::Ask(ask) => ask.when.as_deref(),

@@ -162,6 +162,9 @@ impl Tree<'_> {
         for item in node.items.iter().flat_map(|items| &items.open) {
             self.node(item, format!("[{}]", item.id), depth + 1, rows);
         }
+        for inner in &node.nodes {
+            self.node(inner, inner.id.to_string(), depth + 1, rows);
+        }
     }
 }
 

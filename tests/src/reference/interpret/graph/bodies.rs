@@ -1,4 +1,6 @@
 //! What is done for each item, and again and again.
+//!
+//! An item for which a graph is run ends like a lane: without one of its nodes that fails, or with it.
 
 use serde_json::{Value, json};
 use workflow_core::definition::{Exhausted, ForeachNode, LoopNode, Mode};
@@ -6,7 +8,7 @@ use workflow_core::failure::FailureClass;
 use workflow_core::ids::NodePath;
 
 use super::super::needs::name_of;
-use super::super::{Ended, How, OPEN, holds, render};
+use super::super::{Called, Ended, How, OPEN, holds, render};
 use super::{End, Graph, Within};
 
 impl Graph<'_> {
@@ -103,13 +105,85 @@ impl Graph<'_> {
                 break;
             }
         }
-        let failed: Vec<_> = (0..ends.len()).filter(|n| self.fails_lane(within.place, &ends[*n])).collect();
+        self.together(within.place, is_parallel, ends)
+    }
+
+    /// A `foreach` whose body is a graph.
+    pub(super) fn each(&mut self, foreach: &ForeachNode, place: usize) -> Ended {
+        let within = Within { place, item: None };
+        let items = match name_of(&foreach.items) {
+            Some(name) => self.named(name, within),
+            None => render(&foreach.items, &self.names(within)),
+        };
+        let Some(Value::Array(items)) = items else {
+            return Ended::alone(How::Failed(Some(FailureClass::Expression)));
+        };
+        let is_parallel = foreach.mode == Some(Mode::Parallel);
+        let mut ends = Vec::new();
+        for (number, item) in (0..).zip(items) {
+            let is_wanted = self.is_wanted(&foreach.run, Within { item: Some(&item), ..within });
+            self.items.insert(place, (number, item));
+            let end = if is_wanted { self.item_of(place) } else { Ended::alone(How::Skipped) };
+            let is_last = self.fails_lane(place, &end) && !is_parallel;
+            ends.push(end);
+            if is_last {
+                break;
+            }
+        }
+        self.together(place, is_parallel, ends)
+    }
+
+    /// The graph for the item that was chosen.
+    fn item_of(&mut self, place: usize) -> Ended {
+        let body = self.body(place);
+        for place in &body {
+            self.ended[*place] = None;
+        }
+        for place in &body {
+            self.node(*place);
+        }
+        let ended = |place: &usize| self.ended(*place);
+        let fails = |place: &&usize| ended(place).is_some_and(|end| self.fails_lane(**place, end));
+        let failed: Vec<_> = body.iter().copied().filter(|place| fails(&place)).collect();
+        let is_beside = |one: usize, other: usize| {
+            one != other && !self.needs.is_before(one, other) && !self.needs.is_before(other, one)
+        };
+        let mut whole = Ended::alone(How::Completed(self.output(Some(place))));
+        whole.rough = body.iter().filter_map(ended).any(|end| end.rough);
+        if let Some(first) = failed.first().copied() {
+            let is_rough =
+                |place: &usize| ended(place).is_some_and(|end| end.rough && !self.continues(*place));
+            let alone =
+                failed.len() == 1 && !body.iter().any(|place| is_beside(*place, first) && is_rough(place));
+            let end = ended(&first).unwrap();
+            whole.at_limit = failed.len() == 1 && end.at_limit;
+            (whole.how, whole.left) = match end.how {
+                How::Failed(Some(class)) if alone => (How::Failed(Some(class)), end.left.clone()),
+                _ => (How::Failed(None), OPEN.into()),
+            };
+        }
+        for place in &body {
+            let certain = failed.iter().all(|failed| !is_beside(*place, *failed));
+            let Some(end) = ended(place) else { continue };
+            whole.started += end.started;
+            let calls = end.calls.iter().cloned();
+            whole.calls.extend(calls.map(|call| Called { certain: call.certain && certain, ..call }));
+        }
+        for place in &body {
+            self.ended[*place] = None;
+        }
+        whole
+    }
+
+    /// A `foreach` whose items ended in this way.
+    fn together(&self, place: usize, is_parallel: bool, mut ends: Vec<Ended>) -> Ended {
+        let failed: Vec<_> = (0..ends.len()).filter(|n| self.fails_lane(place, &ends[*n])).collect();
         let mut errors = Vec::new();
         for (number, end) in (0..).zip(&ends) {
             let below = end.errors.iter().map(|(items, class)| ([&[number], &items[..]].concat(), *class));
             errors.extend(below);
             if let How::Failed(class) = end.how
-                && !self.fails_lane(within.place, end)
+                && !self.fails_lane(place, end)
             {
                 errors.push((vec![number], class));
             }
@@ -133,7 +207,7 @@ impl Graph<'_> {
             ),
             [only] => {
                 let is_alone = !is_parallel
-                    || (0..ends.len()).all(|n| n == only || !ends[n].rough || self.continues(within.place));
+                    || (0..ends.len()).all(|n| n == only || !ends[n].rough || self.continues(place));
                 match ends[only].how {
                     How::Failed(class) if is_alone => {
                         left = ends[only].left.clone();

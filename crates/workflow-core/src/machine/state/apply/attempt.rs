@@ -29,7 +29,9 @@ impl State {
             current.spent.add(usage, took);
             self.spent.add(usage, took);
         }
-        if let Some(usage) = usage.filter(|_| path.items.is_empty()) {
+        if let Some(usage) = usage
+            && self.keeps_sessions(path)
+        {
             let node = (path.stage.clone(), path.lane, path.node.clone());
             if let Some(session) = self.sessions.get_mut(&node) {
                 session.used.get_or_insert_default().add(usage);
@@ -65,7 +67,7 @@ impl State {
         if let Some(tried) = &mut node.tried {
             tried.session_failed &= session.is_some();
         }
-        if path.items.is_empty() {
+        if self.keeps_sessions(path) {
             let node = (path.stage.clone(), path.lane, path.node.clone());
             match session {
                 // The usage is kept: a forked session has used what its original has.

@@ -192,10 +192,18 @@ impl State {
                 node.status = StageStatus::Failed;
                 node.error = Some(error.clone());
                 node.ended_at = Some(event.at);
+                let has_graph = node.items.as_ref().is_some_and(|items| items.graph.is_some());
+                if has_graph && *continues {
+                    let retrying = node.retrying_below();
+                    current.retrying -= retrying;
+                }
                 if *continues {
                     current.lane_of(path)?.continue_after(path, event.seq, error);
                 } else {
-                    current.graph_of(path)?.failed += 1;
+                    current.lane_of(path)?.graph_at_mut(path).ok_or("the lane has no graph")?.failed += 1;
+                }
+                if has_graph {
+                    self.forget_asks_in(path);
                 }
             }
             EventBody::AttemptStarted { path, attempt, provider, role } => {
@@ -274,7 +282,7 @@ impl State {
                 if *continues {
                     current.lane_of(path)?.continue_after(path, event.seq, error);
                 } else if retry_at.is_none() {
-                    match &mut current.lane_of(path)?.graph {
+                    match current.lane_of(path)?.graph_at_mut(path) {
                         Some(graph) => graph.failed += 1,
                         None => current.failed += 1,
                     }
@@ -445,6 +453,13 @@ impl State {
     /// The requests of the nodes of a lane that has ended are no longer needed.
     fn forget_asks_of(&mut self, lane: u32) {
         self.asks.retain(|_, ask| ask.path.as_ref().is_none_or(|path| path.lane != lane));
+    }
+
+    /// The requests of the nodes in the graph of an item that has failed are no longer needed.
+    #[cold]
+    fn forget_asks_in(&mut self, item: &NodePath) {
+        let is_in = |path: &NodePath| path.lane == item.lane && path.owner().as_ref() == Some(item);
+        self.asks.retain(|_, ask| !ask.path.as_ref().is_some_and(is_in));
     }
 
     /// A node ends: if it waits for a signal, it takes the oldest one. Returns whether there was one.
