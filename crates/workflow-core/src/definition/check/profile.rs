@@ -38,7 +38,6 @@ pub(crate) fn profile(profile: &Profile, workflow: Option<&Workflow>, report: &m
     }
     let flat = Flat::of(&profile.graph);
     let names = NodeNames::of(&flat);
-    let paths: Vec<_> = flat.nodes().map(|(path, _)| path).collect();
     for (n, node) in flat.iter().enumerate() {
         flat.at(n, &path, |path| {
             for (name, key) in [(Some(&node.id), "id"), (node.out.as_ref(), "out")] {
@@ -50,7 +49,7 @@ pub(crate) fn profile(profile: &Profile, workflow: Option<&Workflow>, report: &m
                 }
                 let first = names.place(name.as_str()).unwrap_or(n);
                 if first != n || (key == "out" && name == &node.id) {
-                    let first = &paths[first];
+                    let first = flat.path(first);
                     let message =
                         format!("`{name}` is the name of `{first}` already: names of nodes are unique");
                     report.error("duplicate-node", &path.key(key), message);

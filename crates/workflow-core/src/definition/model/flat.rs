@@ -71,15 +71,19 @@ impl<'g> Flat<'g> {
 
     /// The nodes, each with its path in the file.
     pub(crate) fn nodes(&self) -> impl Iterator<Item = (String, &'g GraphNode)> + use<'g> {
-        let path = |place: usize| match place.checked_sub(self.own).and_then(|place| self.bodies.get(place)) {
+        let paths: Vec<_> = (0..self.nodes.len()).map(|place| self.path(place)).collect();
+        paths.into_iter().zip(self.nodes.clone())
+    }
+
+    /// The path of a node in the file.
+    pub(crate) fn path(&self, place: usize) -> String {
+        match place.checked_sub(self.own).and_then(|place| self.bodies.get(place)) {
             Some((owner, number)) if self.repeat_of(place).is_some() => {
                 format!("graph[{owner}].graph[{number}]")
             }
             Some((owner, number)) => format!("graph[{owner}].run.graph[{number}]"),
             None => format!("graph[{place}]"),
-        };
-        let paths: Vec<_> = (0..self.nodes.len()).map(path).collect();
-        paths.into_iter().zip(self.nodes.clone())
+        }
     }
 
     /// Calls `then` with the path of a node, where the graph is at `graph`.
@@ -106,6 +110,15 @@ pub fn calls_of(profile: &Profile) -> Vec<(String, &RunNode)> {
 
 /// The roles that the nodes of a profile name, each with the path of its field.
 pub fn roles_of(profile: &Profile) -> Vec<(String, &str)> {
-    let calls = calls_of(profile).into_iter();
-    calls.filter_map(|(path, run)| Some((format!("{path}.role"), run.role.as_deref()?))).collect()
+    let flat = Flat::of(&profile.graph);
+    let mut roles = Vec::new();
+    for (place, node) in flat.iter().enumerate() {
+        // Few nodes name one: only their paths are made.
+        if call_of(&node.node, String::new()).is_some_and(|(_, run)| run.role.is_some())
+            && let Some((path, run)) = call_of(&node.node, flat.path(place))
+        {
+            roles.extend(run.role.as_deref().map(|role| (format!("{path}.role"), role)));
+        }
+    }
+    roles
 }
