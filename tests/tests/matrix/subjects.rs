@@ -22,7 +22,8 @@ pub(crate) struct Subject {
 }
 
 /// A graph as the body of items.
-const GRAPH: &str = "graph: [{ id: inner, type: run, CALL }, { id: last, type: export, from: inner }]";
+const GRAPH: &str =
+    "type: graph, graph: [{ id: inner, type: run, CALL }, { id: last, type: export, from: inner }]";
 
 /// The bodies of items: `(kind, body, item, output)`. Without a `CALL` the items are the output of one.
 fn bodies() -> Vec<(&'static str, &'static str, Value, Value)> {

@@ -538,6 +538,8 @@ impl<'a> Graph<'a> {
 
 /// An item that failed, as expressions see it.
 fn item_failure((items, class): &(Vec<u32>, Option<FailureClass>)) -> Value {
+    // Where several nodes of a graph fail, the order of what happens at once decides.
+    let class = class.map_or_else(|| OPEN.into(), |class| json!(class));
     let mut shown = json!({ "index": items[0], "class": class });
     if items.len() > 1 {
         shown["inner"] = json!(items[1..]);
