@@ -144,7 +144,7 @@ impl<'a> Graph<'a> {
             [] => How::Completed(self.output(None)),
             [only] => {
                 let rough =
-                    |place: usize| ended(place).is_some_and(|ended| ended.rough && !self.continues(place));
+                    |place: usize| ended(place).is_some_and(|ended| ended.rough && !self.passes_over(place));
                 let alone = !places.clone().any(|place| is_beside(place, only) && rough(place));
                 match &ended(only).unwrap().how {
                     How::Failed(class) if alone => {
@@ -232,6 +232,14 @@ impl<'a> Graph<'a> {
     /// Whether a lane continues after a failure of a node, or of its items.
     fn continues(&self, place: usize) -> bool {
         self.on_failure(place) == Some(OnFailure::Continue)
+    }
+
+    /// The same for all that a node does: of a loop, for the nodes in its body.
+    fn passes_over(&self, place: usize) -> bool {
+        match self.profile.graph[place].node {
+            Node::Loop(_) => self.body(place).into_iter().all(|place| self.continues(place)),
+            _ => self.continues(place),
+        }
     }
 
     /// What the failure of a node does. Where items may fail, the nodes in their graphs may not for that.
