@@ -18,8 +18,8 @@ pub struct ParsedProfile {
 }
 
 /// Reads the text of a profile file and reports all its problems at once, by the rules and within the limits
-/// of [`parse`](super::parse()). What it says of stages is checked where the workflow is given. The nodes of a profile that
-/// includes others are checked with theirs, when the workflow is put together.
+/// of [`parse`](super::parse()). References to stages are checked only if `workflow` is given. If the profile includes others, the
+/// nodes of all of them are checked together later, by the draft of a workflow that uses the profile.
 pub fn parse_profile(text: &[u8], workflow: Option<&Workflow>) -> ParsedProfile {
     let (tree, problems) = yaml::read(text);
     let mut report =
