@@ -5,8 +5,9 @@ use std::time::Duration;
 use futures::executor::block_on;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
+use workflow_core::priority::Priority;
 use workflow_core::status::RunStatus;
-use workflow_core::store::{RunFilter, RunStore};
+use workflow_core::store::{LabelLimit, RunFilter, RunStore};
 use workflow_store::{PostgresOptions, SqliteOptions, SqliteStore};
 use workflow_testkit::postgres::{Server, anywhere};
 
@@ -56,6 +57,13 @@ fn measured(name: &str, effort: Effort, short: &dyn RunStore, long: &dyn RunStor
     let what =
         format!("claiming {BATCH} of {count} pending runs in {name}; floor: of {}", effort.amount(SHORT));
     let row = Row::times(what, many, Some(few));
+    let limit = LabelLimit::new("tenant", 2)?;
+    // The first makes the index.
+    claim_within(long, &limit)?;
+    claim_within(short, &limit)?;
+    let [within, few_within] =
+        repeat(effort.repetitions(), 1, || Ok([claim_within(long, &limit)?, claim_within(short, &limit)?]))?;
+    let limited = Row::times("  with 2 runs of each of 51 tenants at most", within, Some(few_within));
     let row = row.goal("A6 ≤ 2 × a short queue", many.median <= few.median * 2.0);
     let pending = RunFilter::all().status(RunStatus::Pending).created_before(Timestamp::MAX);
     let [counted] = repeat(effort.repetitions(), 1, || {
@@ -63,17 +71,35 @@ fn measured(name: &str, effort: Effort, short: &dyn RunStore, long: &dyn RunStor
         assert_eq!(found?, count as u64);
         Ok([time])
     })?;
-    Ok(vec![row, Row::times("  counting them", counted, None)])
+    Ok(vec![row, limited, Row::times("  counting them", counted, None)])
 }
 
 /// Adds pending runs that no process holds.
 async fn queue(store: &dyn RunStore, count: usize) -> Result<()> {
-    let runs = stream::iter((0..count).map(|number| new_run(&format!("run-{number}"))));
+    let priorities: Vec<_> = Priority::all().collect();
+    let runs = stream::iter((0..count).map(|number| {
+        let mut run = new_run(&format!("run-{number}"))?;
+        run.head.priority = priorities[number % priorities.len()];
+        // One tenant has nearly all of the queue.
+        let tenant =
+            if number % 100 == 99 { format!("tenant-{}", number / 100 % 50) } else { "busy".to_owned() };
+        run.head.labels.insert("tenant".to_owned(), tenant);
+        Ok(run)
+    }));
     runs.try_for_each_concurrent(256, async |run| {
         let lease = store.create(run).await?;
         Ok(store.release(lease).await?)
     })
     .await
+}
+
+/// Claims some of them within a limit, and gives them back.
+fn claim_within(store: &dyn RunStore, limit: &LabelLimit) -> Result<Duration> {
+    let (leases, time) = timed(|| block_on(store.claim_within(BATCH, Timestamp::MAX, limit)));
+    let leases = leases?;
+    assert_eq!(leases.len(), BATCH);
+    block_on(stream::iter(leases).map(Ok).try_for_each(|lease| store.release(lease)))?;
+    Ok(time)
 }
 
 /// Claims some of them, and gives them back.

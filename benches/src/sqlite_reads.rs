@@ -17,6 +17,7 @@ use workflow_core::data::Data;
 use workflow_core::event::{Event, EventBody, RunCreated};
 use workflow_core::ids::RunId;
 use workflow_core::output::{OutputEntry, OutputKind};
+use workflow_core::priority::Priority;
 use workflow_core::status::{RunStatus, Wait, WaitReason};
 use workflow_core::store::{Lease, NewRun, OutputFilter, RunFilter, RunHead, RunStore};
 use workflow_store::{SqliteOptions, SqliteStore};
@@ -227,6 +228,7 @@ pub(crate) fn new_run(name: &str) -> Result<NewRun> {
         max_iters: None,
         isolated: false,
         slot: None,
+        priority: Priority::NORMAL,
         seed: 0,
         by: None,
         signature: None,
@@ -246,6 +248,7 @@ pub(crate) fn new_run(name: &str) -> Result<NewRun> {
         stopped_by: None,
         progress: None,
         slot: None,
+        priority: Priority::NORMAL,
     };
     let events = vec![Event { seq: 1, at, body: EventBody::RunCreated(created.into()) }];
     Ok(NewRun { id, bundle, events, head })

@@ -10,8 +10,8 @@ use workflow_core::event::Event;
 use workflow_core::ids::RunId;
 use workflow_core::output::OutputEntry;
 use workflow_core::store::{
-    ControlRecord, ControlRequest, Lease, NewRun, NoticeClaim, NoticeId, RunFilter, RunHead, RunRecord,
-    RunStore, StoreError, Watcher, Watchers, Watching,
+    ControlRecord, ControlRequest, LabelLimit, Lease, NewRun, NoticeClaim, NoticeId, RunFilter, RunHead,
+    RunRecord, RunStore, StoreError, Watcher, Watchers, Watching,
 };
 
 /// Wraps a store that has threads. Its leases need not be renewed, because no real time passes. Clones are
@@ -75,6 +75,15 @@ impl RunStore for Inline {
 
     async fn claim_next(&self, most: usize, now: Timestamp) -> Result<Vec<Lease>, StoreError> {
         block_on(self.inner.claim_next(most, now))
+    }
+
+    async fn claim_within(
+        &self,
+        most: usize,
+        now: Timestamp,
+        limit: &LabelLimit,
+    ) -> Result<Vec<Lease>, StoreError> {
+        block_on(self.inner.claim_within(most, now, limit))
     }
 
     async fn release(&self, lease: Lease) -> Result<(), StoreError> {

@@ -25,6 +25,7 @@ use workflow_core::event::{Event, EventBody, RunCreated};
 use workflow_core::ids::{RunId, WorkflowId};
 use workflow_core::machine::State;
 use workflow_core::plan::Plan;
+use workflow_core::priority::Priority;
 use workflow_core::status::{RunStatus, Wait, WaitReason};
 use workflow_core::store::{Control, NewRun, RunStore, Signal};
 use workflow_core::view::RunView;
@@ -279,6 +280,7 @@ pub(crate) fn created(plan: &Plan) -> RunCreated {
         max_iters: None,
         isolated: false,
         slot: None,
+        priority: Priority::NORMAL,
         seed: SEED,
         by: None,
         signature: None,

@@ -25,6 +25,10 @@ export type Join = "all" | "ended" | "any";
  */
 export type OnFailure = "stop" | "continue" | "retry";
 /**
+ * Which of the runs that no process drives is claimed first: the one with the highest priority.
+ */
+export type Priority = number;
+/**
  * A run that was started, or what would run.
  */
 export type StartOutcome = Started | DryRun;
@@ -2764,6 +2768,11 @@ export interface RunWorkflow {
    */
   isolated?: boolean | null;
   /**
+   * Which of the runs that no process drives is claimed first: the one with the highest priority, from -9 to 9; absent: as the
+   * workflow says, or 0.
+   */
+  priority?: Priority | null;
+  /**
    * Whether to return what would run and what is missing for that, without creating a run.
    */
   dryRun?: boolean;
@@ -2823,6 +2832,10 @@ export interface RunView {
   labels?: {
     [k: string]: string;
   };
+  /**
+   * Which of the runs that no process drives is claimed first.
+   */
+  priority?: Priority;
   /**
    * The status.
    */
@@ -3475,6 +3488,10 @@ export interface RunCreated {
    */
   slot?: RunSlot | null;
   /**
+   * Which of the runs that no process drives is claimed first.
+   */
+  priority?: Priority;
+  /**
    * Drawn once for the run: seeds its jitter, and distinguishes its processes from those of a run with the
    * same id in another store.
    */
@@ -3828,6 +3845,10 @@ export interface RunRecord {
    * The slot that it needs, if it shares one with other runs.
    */
   slot?: RunSlot | null;
+  /**
+   * Which of the runs that no process drives is claimed first.
+   */
+  priority?: Priority;
   /**
    * The current holder of the lease, described for a person; absent if there is none.
    */
@@ -6349,6 +6370,10 @@ export interface Workflow {
    * That runs with the same key do not work at the same time.
    */
   concurrency?: Concurrency | null;
+  /**
+   * Which of the runs that no process drives is claimed first; default: 0. The start of a run can say otherwise.
+   */
+  priority?: Priority | null;
   /**
    * The stages, in the order they run.
    */

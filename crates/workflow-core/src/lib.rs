@@ -35,6 +35,7 @@ pub mod names;
 pub mod output;
 pub mod output_schema;
 pub mod plan;
+pub mod priority;
 pub mod provider;
 pub mod redact;
 pub mod role;

@@ -15,6 +15,7 @@ use crate::data::Data;
 use crate::event::{RunEnding, RunForked};
 use crate::failure::{Failure, ItemFailure};
 use crate::ids::{NodeId, RoleId, RunId, StageId, WorkflowId};
+use crate::priority::Priority;
 use crate::status::{RunStatus, StageStatus, Wait};
 use crate::usage::Spent;
 
@@ -39,6 +40,9 @@ pub struct RunView {
     /// The labels that it was started with.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
+    /// Which of the runs that no process drives is claimed first.
+    #[serde(default, skip_serializing_if = "Priority::is_normal")]
+    pub priority: Priority,
     /// The status.
     pub status: RunStatus,
     /// Why it does not continue by itself.

@@ -18,6 +18,7 @@ use workflow_core::definition::{
     WorkflowInput, WorktreeSpec,
 };
 use workflow_core::ids::StageId;
+use workflow_core::priority::Priority;
 use workflow_core::store::SlotMode;
 
 /// Texts with a special meaning in YAML unless they are quoted.
@@ -284,7 +285,8 @@ fn workflow() -> impl Strategy<Value = Workflow> {
     let mode = prop_oneof![Just(SlotMode::Queue), Just(SlotMode::Cancel), Just(SlotMode::Reject)];
     let concurrency = ("[a-z/${}]{0,3}[a-z]{1,9}", mode)
         .prop_map(|(key, mode)| Box::new(Concurrency { key: key.replace("${", "--"), mode }));
-    let concurrency = option::of(concurrency);
+    let priority = (-9..=9i64).prop_map(|number| Priority::new(number).unwrap());
+    let concurrency = (option::of(concurrency), option::of(priority));
     // Null means that there is no output.
     let output = option::of(value()).prop_map(|output| output.filter(|output| !output.is_null()));
     let head = (option::of(text()), inputs, option::of(stage()), output, worktree, concurrency);
@@ -292,7 +294,7 @@ fn workflow() -> impl Strategy<Value = Workflow> {
         |(
             id,
             name,
-            (description, inputs, defaults, output, worktree, concurrency),
+            (description, inputs, defaults, output, worktree, (concurrency, priority)),
             budget,
             stages,
             repeat,
@@ -327,6 +329,7 @@ fn workflow() -> impl Strategy<Value = Workflow> {
                 output,
                 worktree,
                 concurrency,
+                priority,
                 stages,
                 finally,
                 finally_timeout,

@@ -58,6 +58,8 @@ pub(crate) struct Inbox {
     /// Whether there are session notes or usage notes, readable without their locks: mostly there are none.
     notes: AtomicBool,
     stop: AtomicU8,
+    /// Whether the driver is to leave the run when the calls that are under way have ended.
+    drains: AtomicBool,
     /// Why the lease may no longer be valid: a bit for each [`Loss`].
     lost: AtomicU8,
     lost_waker: AtomicWaker,
@@ -111,6 +113,17 @@ impl Inbox {
         self.stop.fetch_max(how as u8, Ordering::AcqRel);
         self.lost_waker.wake();
         self.wake();
+    }
+
+    /// Tells the driver to start no call any more, and to leave the run to be resumed later when those under way have ended.
+    fn drain(&self) {
+        self.drains.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    /// Whether the driver starts no call any more.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.drains.load(Ordering::Acquire)
     }
 
     /// Whether the lease may no longer be valid.
@@ -308,6 +321,15 @@ impl Active {
     pub(crate) fn shut_down(&self, how: Stop) {
         self.stop.fetch_max(how as u8, Ordering::AcqRel);
         lock(&self.runs).values().for_each(|inbox| inbox.shut_down(how));
+        self.hint.notify(usize::MAX);
+    }
+
+    /// Lets the calls of the runs that are driven here end. For everything else the engine shuts down.
+    pub(crate) fn drain(&self) {
+        lock(&self.runs).values().for_each(|inbox| inbox.drain());
+        self.stop.fetch_max(Stop::Gracefully as u8, Ordering::AcqRel);
+        // Those that were registered meanwhile.
+        lock(&self.runs).values().for_each(|inbox| inbox.drain());
         self.hint.notify(usize::MAX);
     }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 use futures::future::{Either, FutureExt as _, TryFutureExt as _, pending, select};
 use tracing::{error, warn};
 use workflow_core::ids::RunId;
-use workflow_core::store::{NewRun, StoreError};
+use workflow_core::store::{LabelLimit, NewRun, StoreError};
 
 use crate::active::Loss;
 use crate::heartbeat::{Counted, Deadline, Renewing};
@@ -170,10 +170,18 @@ impl Shared {
 
     /// [Claims](workflow_core::store::RunStore::claim_next) runs that have no driver, and registers them as driven
     /// here.
-    pub(crate) async fn claim_next(self: &Arc<Self>, most: usize) -> Result<Vec<Hold>, StoreError> {
+    pub(crate) async fn claim_next(
+        self: &Arc<Self>,
+        most: usize,
+        limit: Option<&LabelLimit>,
+    ) -> Result<Vec<Hold>, StoreError> {
         self.settle().await?;
         let _claiming = Counted::in_(&self.heartbeat.claiming);
-        let leases = self.store.claim_next(most, self.clock.now()).await?;
+        let now = self.clock.now();
+        let leases = match limit {
+            None => self.store.claim_next(most, now).await?,
+            Some(limit) => self.store.claim_within(most, now, limit).await?,
+        };
         // One that is driven here has lost its lease, and its driver continues with this one.
         Ok(leases.into_iter().filter_map(|lease| Hold::new(self, lease)).collect())
     }

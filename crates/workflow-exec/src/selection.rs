@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use workflow_core::ids::WorkflowId;
 use workflow_core::plan::Plan;
+use workflow_core::store::LabelLimit;
 
 /// Which runs a worker drives, and how many. Made by [`Default`], and changed field by field.
 ///
@@ -30,6 +31,11 @@ pub struct WorkOptions {
     pub workflows: Vec<WorkflowId>,
     /// Only runs all of whose providers are among these, none of them named by an expression; all when there are none.
     pub providers: Vec<String>,
+    /// How many runs with the same value of a label may be driven at a time, by all engines of the store together. A run that is
+    /// driven otherwise, such as one that a person resumes, counts, and is not held back. A worker that selects runs, or has a
+    /// [run key](crate::EngineBuilder::run_key), counts before it claims: several of them can exceed the limit by what they claim
+    /// at the same moment.
+    pub per_label: Option<LabelLimit>,
     /// Only runs are driven whose definition is that of the workflow as the engine's catalog has it.
     pub only_catalog: bool,
 }
@@ -43,6 +49,7 @@ impl Default for WorkOptions {
             workflows: Vec::new(),
             providers: Vec::new(),
             only_catalog: false,
+            per_label: None,
         }
     }
 }

@@ -5,8 +5,8 @@ mod deleting;
 mod serving;
 mod steering;
 mod variables;
+mod working;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
@@ -17,10 +17,10 @@ use workflow_core::bundle::ProviderMap;
 use workflow_core::definition::OnFailure;
 use workflow_core::ids::{RunId, StageId, WorkflowId};
 use workflow_core::output::OutputKind;
+use workflow_core::priority::Priority;
 use workflow_core::status::RunStatus;
 use workflow_service::runs::LogLevel;
 
-use crate::host::PROVIDERS;
 use crate::moment::moment;
 use crate::reference::RunRef;
 
@@ -28,6 +28,7 @@ pub(crate) use catalog::{EditArgs, GraphArgs, ImportArgs, ReportArgs};
 pub(crate) use deleting::{DeleteArgs, PruneArgs};
 pub(crate) use serving::{McpArgs, More, ServeArgs, StudioArgs};
 pub(crate) use steering::{AnswerArgs, ForkArgs, Other, RerunArgs, SignalArgs};
+pub(crate) use working::WorkerArgs;
 
 const AFTER_HELP: &str = "\
 Exit codes:
@@ -45,7 +46,7 @@ To drive a run is to execute its steps; one process at a time does that. While t
 foreground, Ctrl-C cancels it: its calls are asked to stop and have a grace period. Ctrl-C again kills them. Ctrl-Z
 suspends the calls with the program, and `fg` continues both. A worker that receives any of the signals SIGINT,
 SIGTERM and SIGHUP stops its calls, leaves its runs to other processes, and exits with 0; a second signal, or
-SIGQUIT, kills the calls that have not stopped.
+SIGQUIT, kills the calls that have not stopped. With --drain it first lets its calls end for that long.
 
 A run pauses when it needs a person: for an approval, for the answer to a question, or to say whether an interrupted
 call did its work. `workflow answer RUN` shows what it asks, `workflow answer RUN ANSWER` answers it. A run whose
@@ -354,32 +355,6 @@ pub(crate) enum Command {
     },
 }
 
-/// What `worker` takes.
-#[derive(Debug, clap::Args)]
-pub(crate) struct WorkerArgs {
-    /// How many runs to drive at a time.
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
-    pub runs: u16,
-    /// Only runs of these workflows.
-    #[arg(long, value_name = "ID", num_args = 1..)]
-    pub workflow: Vec<WorkflowId>,
-    /// Only runs that call only these providers, and name no provider by an expression.
-    #[arg(long, value_name = "NAME", num_args = 1.., value_parser = PossibleValuesParser::new(PROVIDERS))]
-    pub provider: Vec<String>,
-    /// Only runs whose definition equals the current workflow in the home.
-    #[arg(long)]
-    pub only_catalog: bool,
-    /// Tell the targets of `config/notify.yml` in the home (webhooks and commands) when runs of the store wait for a
-    /// person, fail, complete, or near their budgets. The commands in that file are executed: look at it first where the
-    /// home came with a checkout.
-    #[arg(long)]
-    pub notify: bool,
-    /// Serve metrics for Prometheus at `/metrics` of this address, and the checks `/healthz` and `/readyz`. They need no
-    /// token: use an address that only your own machines reach.
-    #[arg(long, value_name = "ADDRESS:PORT")]
-    pub metrics: Option<SocketAddr>,
-}
-
 /// What `run` takes.
 #[derive(Debug, clap::Args)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
@@ -398,6 +373,10 @@ pub(crate) struct RunArgs {
     /// finds it by its labels.
     #[arg(long = "label", value_name = "NAME=VALUE", value_parser = variables::label)]
     pub labels: Vec<(String, String)>,
+    /// Which of the runs that wait for a worker comes first: the one with the highest priority, from -9 to 9, or `low` (-5),
+    /// `normal` (0) or `high` (5) [default: as the workflow says, or 0].
+    #[arg(long, value_name = "PRIORITY", allow_negative_numbers = true)]
+    pub priority: Option<Priority>,
     /// The id of the run. If a run with this id and the same inputs exists, it is resumed.
     #[arg(long, value_name = "ID")]
     pub run_id: Option<RunId>,

@@ -21,6 +21,7 @@ mod args;
 mod browser;
 mod commands;
 mod display;
+mod drain;
 mod error;
 mod exit;
 mod failed;

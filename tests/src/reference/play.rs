@@ -10,6 +10,7 @@ use workflow_core::data::Data;
 use workflow_core::event::{Event, EventBody, RunCreated};
 use workflow_core::ids::{NodePath, RunId};
 use workflow_core::plan::Plan;
+use workflow_core::priority::Priority;
 use workflow_core::provider::{CallContext, CallRequest, Provider, ProviderError, Reply};
 use workflow_core::status::{RunStatus, WaitReason};
 use workflow_core::stop::Stop;
@@ -64,6 +65,7 @@ pub fn play(case: &Case, plan: &Plan) -> Played {
         max_iters: None,
         isolated: false,
         slot: None,
+        priority: Priority::NORMAL,
         seed: case.seed,
         by: None,
         signature: None,

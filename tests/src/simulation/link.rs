@@ -13,8 +13,8 @@ use workflow_core::event::{Event, EventBody};
 use workflow_core::ids::RunId;
 use workflow_core::output::OutputEntry;
 use workflow_core::store::{
-    ControlRecord, ControlRequest, Lease, NewRun, NoticeClaim, NoticeId, RunFilter, RunHead, RunRecord,
-    RunStore, StoreError, Watcher, Watching,
+    ControlRecord, ControlRequest, LabelLimit, Lease, NewRun, NoticeClaim, NoticeId, RunFilter, RunHead,
+    RunRecord, RunStore, StoreError, Watcher, Watching,
 };
 use workflow_exec::Clock as _;
 
@@ -303,6 +303,15 @@ impl RunStore for Link {
 
     async fn claim_next(&self, most: usize, now: Timestamp) -> Result<Vec<Lease>, StoreError> {
         self.borrow(self.inner.claim_next(most, now)).await
+    }
+
+    async fn claim_within(
+        &self,
+        most: usize,
+        now: Timestamp,
+        limit: &LabelLimit,
+    ) -> Result<Vec<Lease>, StoreError> {
+        self.borrow(self.inner.claim_within(most, now, limit)).await
     }
 
     fn lease_time(&self) -> Option<Duration> {

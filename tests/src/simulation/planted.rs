@@ -12,8 +12,8 @@ use workflow_core::event::{Event, EventBody};
 use workflow_core::ids::RunId;
 use workflow_core::output::OutputEntry;
 use workflow_core::store::{
-    ControlRecord, ControlRequest, Lease, MemoryStore, NewRun, NoticeClaim, NoticeId, RunFilter, RunHead,
-    RunRecord, RunStore, StoreError, Watcher, Watching,
+    ControlRecord, ControlRequest, LabelLimit, Lease, MemoryStore, NewRun, NoticeClaim, NoticeId, RunFilter,
+    RunHead, RunRecord, RunStore, StoreError, Watcher, Watching,
 };
 
 use super::disk::{Condition, Disk};
@@ -186,6 +186,19 @@ impl RunStore for Planted {
             }
         }
         let leases = self.inner.claim_next(most, now).await?;
+        for lease in &leases {
+            self.lent(lease);
+        }
+        Ok(leases)
+    }
+
+    async fn claim_within(
+        &self,
+        most: usize,
+        now: Timestamp,
+        limit: &LabelLimit,
+    ) -> Result<Vec<Lease>, StoreError> {
+        let leases = self.inner.claim_within(most, now, limit).await?;
         for lease in &leases {
             self.lent(lease);
         }

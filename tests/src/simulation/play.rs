@@ -13,6 +13,7 @@ use workflow_core::event::{Event, EventBody, RunCreated};
 use workflow_core::ids::{NodePath, RunId};
 use workflow_core::machine::State;
 use workflow_core::output::OutputEntry;
+use workflow_core::priority::Priority;
 use workflow_core::status::{RunStatus, WaitReason};
 use workflow_core::stop::Stop;
 use workflow_core::store::{
@@ -540,6 +541,7 @@ fn new_run(setup: &RunSetup, now: Timestamp) -> NewRun {
         max_iters: None,
         isolated: false,
         slot: setup.key.map(|key| Arc::new(RunSlot { key: format!("key-{key}"), mode: SlotMode::Queue })),
+        priority: Priority::NORMAL,
         seed: setup.case.seed,
         by: None,
         signature: None,

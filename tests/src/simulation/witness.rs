@@ -10,8 +10,8 @@ use workflow_core::event::Event;
 use workflow_core::ids::RunId;
 use workflow_core::output::OutputEntry;
 use workflow_core::store::{
-    ControlRecord, ControlRequest, Lease, NewRun, NoticeClaim, NoticeId, RunFilter, RunHead, RunRecord,
-    RunStore, StoreError, Watcher, Watching,
+    ControlRecord, ControlRequest, LabelLimit, Lease, NewRun, NoticeClaim, NoticeId, RunFilter, RunHead,
+    RunRecord, RunStore, StoreError, Watcher, Watching,
 };
 
 use super::disk::Disk;
@@ -95,6 +95,21 @@ impl RunStore for Witness {
     async fn claim_next(&self, most: usize, now: Timestamp) -> Result<Vec<Lease>, StoreError> {
         self.disk.write().await?;
         let leases = self.inner.claim_next(most, now).await?;
+        let mut journal = self.journal.entries();
+        for lease in &leases {
+            journal.granted(self.process, lease);
+        }
+        Ok(leases)
+    }
+
+    async fn claim_within(
+        &self,
+        most: usize,
+        now: Timestamp,
+        limit: &LabelLimit,
+    ) -> Result<Vec<Lease>, StoreError> {
+        self.disk.write().await?;
+        let leases = self.inner.claim_within(most, now, limit).await?;
         let mut journal = self.journal.entries();
         for lease in &leases {
             journal.granted(self.process, lease);

@@ -129,6 +129,61 @@ fn a_shutdown_stops_the_calls_and_leaves_the_runs_to_be_resumed() {
 }
 
 #[test]
+fn an_engine_that_drains_lets_calls_end_and_makes_no_other() {
+    let host = Host::new();
+    let other = host.engine_over(host.store.clone());
+    host.sim.block_on(async {
+        let run = host.engine.start(host.start("r1", PARALLEL)).await.unwrap();
+        let more = host.engine.create(host.start("r2", PARALLEL)).await.unwrap();
+        host.sim.sleep_ms(50).await;
+        host.engine.drain().await;
+        assert!(host.engine.is_shut_down());
+        let refused = host.engine.drive(more.id()).await;
+        assert!(matches!(refused, Err(EngineError::ShutDown)), "{refused:?}");
+        assert_eq!(run.status().await.unwrap(), RunStatus::Running);
+        assert_eq!(other.drive(run.id()).await.unwrap().status, RunStatus::Completed);
+    });
+    insta::assert_snapshot!(host.log("r1"), @r#"
+      0  run_created        test
+      0  run_started
+      0  stage_started      1/plan
+      0  attempt_started    1/plan[0] #1 ann
+      0  attempt_started    1/plan[1] #1 bob
+     10  attempt_succeeded  1/plan[0] #1 "ann()"
+    100  attempt_succeeded  1/plan[1] #1 "bob()"
+    100  stage_completed    1/plan, output of all lanes
+    100  stage_started      1/code
+    100  attempt_started    1/code[0] #1 cid
+    110  attempt_succeeded  1/code[0] #1 "cid()"
+    110  stage_completed    1/code, output of lane 0
+    110  run_completed
+    "#);
+    insta::assert_snapshot!(host.calls(), @r"
+    1/plan[0] #1 ann 0–10 replied
+    1/plan[1] #1 bob 0–100 replied
+    1/code[0] #1 cid 100–110 replied
+    ");
+}
+
+#[test]
+fn an_engine_that_drains_for_too_long_can_be_shut_down() {
+    let host = Host::new();
+    host.sim.block_on(async {
+        let run = host.engine.start(host.start("r1", PARALLEL)).await.unwrap();
+        host.sim.sleep_ms(5).await;
+        let Either::Right(_) = select(Box::pin(host.engine.drain()), host.sim.sleep_ms(50)).await else {
+            panic!("a call is still under way")
+        };
+        host.engine.shutdown(Stop::Gracefully).await;
+        assert_eq!(run.status().await.unwrap(), RunStatus::Running);
+    });
+    insta::assert_snapshot!(host.calls(), @r"
+    1/plan[0] #1 ann 0–10 replied
+    1/plan[1] #1 bob 0–75 stopped
+    ");
+}
+
+#[test]
 fn an_engine_that_was_shut_down_starts_and_drives_nothing() {
     let host = Host::new();
     let other = host.engine_over(host.store.clone());

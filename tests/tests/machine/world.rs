@@ -15,6 +15,7 @@ use workflow_core::failure::{Failure, FailureClass};
 use workflow_core::ids::{NodePath, StageId};
 use workflow_core::machine::{self, Decision, Effect, Input, State};
 use workflow_core::plan::Plan;
+use workflow_core::priority::Priority;
 use workflow_core::provider::{ProviderError, Reply};
 use workflow_core::status::{RunStatus, WaitReason};
 use workflow_core::store::{Answer, Control, ControlRecord, RunHead};
@@ -68,6 +69,7 @@ impl World {
             max_iters: None,
             isolated: false,
             slot: None,
+            priority: Priority::NORMAL,
             seed,
             by: by.map(Arc::new),
             signature: None,

@@ -12,6 +12,7 @@ use crate::bundle::BundleHash;
 use crate::data::Data;
 use crate::definition::OnFailure;
 use crate::ids::{RunId, StageId, WorkflowId};
+use crate::priority::Priority;
 use crate::slot::RunSlot;
 
 /// Everything that a run was started with.
@@ -44,6 +45,9 @@ pub struct RunCreated {
     /// The slot that it needs, if it shares one with other runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slot: Option<Arc<RunSlot>>,
+    /// Which of the runs that no process drives is claimed first.
+    #[serde(default, skip_serializing_if = "Priority::is_normal")]
+    pub priority: Priority,
     /// Drawn once for the run: seeds its jitter, and distinguishes its processes from those of a run with the
     /// same id in another store.
     pub seed: u64,

@@ -12,6 +12,7 @@ use crate::data::Data;
 use crate::definition::OnFailure;
 use crate::ids::{RunId, WorkflowId};
 use crate::plan::Plan;
+use crate::priority::Priority;
 
 /// A run to be started.
 ///
@@ -46,6 +47,8 @@ pub struct StartRun {
     pub interactive: bool,
     /// Whether the calls work in a workspace of the run's own; `None`: as the workflow says.
     pub isolated: Option<bool>,
+    /// Which of the runs that no process drives is claimed first; `None`: as the workflow says.
+    pub priority: Option<Priority>,
     /// Who starts it.
     pub by: Option<Arc<Actor>>,
 }
@@ -82,6 +85,7 @@ impl StartRun {
             max_iters: None,
             interactive: false,
             isolated: None,
+            priority: None,
             by: None,
         }
     }
@@ -195,6 +199,21 @@ impl StartRun {
     #[must_use]
     pub fn isolated(mut self) -> Self {
         self.isolated = Some(true);
+        self
+    }
+
+    /// Gives the run a priority, in place of that of the workflow. Forks of the run have the same.
+    ///
+    /// ```
+    /// use workflow_core::priority::Priority;
+    /// use workflow_core::runs::StartRun;
+    ///
+    /// let start = StartRun::workflow("deploy".parse()?).priority(Priority::HIGH);
+    /// # Ok::<(), workflow_core::ids::InvalidId>(())
+    /// ```
+    #[must_use]
+    pub fn priority(mut self, priority: Priority) -> Self {
+        self.priority = Some(priority);
         self
     }
 

@@ -14,6 +14,7 @@ use crate::output::OutputEntry;
 use crate::store::control::{ControlRecord, ControlRequest};
 use crate::store::error::StoreError;
 use crate::store::filter::RunFilter;
+use crate::store::limit::LabelLimit;
 use crate::store::notice::{NoticeClaim, NoticeId};
 use crate::store::output_filter::{OutputFilter, OutputWindow};
 use crate::store::record::{Lease, NewRun, RunHead, RunRecord};
@@ -89,6 +90,15 @@ macro_rules! forward {
 
             async fn claim_next(&self, most: usize, now: Timestamp) -> Result<Vec<Lease>, StoreError> {
                 (**self).claim_next(most, now).await
+            }
+
+            async fn claim_within(
+                &self,
+                most: usize,
+                now: Timestamp,
+                limit: &LabelLimit,
+            ) -> Result<Vec<Lease>, StoreError> {
+                (**self).claim_within(most, now, limit).await
             }
 
             fn lease_time(&self) -> Option<Duration> {

@@ -1,5 +1,6 @@
 //! What a store keeps of a run beside its events.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use crate::bundle::{Bundle, BundleHash};
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::ids::{RunId, StageId, WorkflowId};
+use crate::priority::Priority;
 use crate::slot::RunSlot;
 use crate::status::{RunStatus, StageStatus, Wait};
 use crate::store::pairs;
@@ -113,6 +115,9 @@ pub struct RunHead {
     /// The slot that it needs, if it shares one with other runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slot: Option<Arc<RunSlot>>,
+    /// Which of the runs that no process drives is claimed first.
+    #[serde(default, skip_serializing_if = "Priority::is_normal")]
+    pub priority: Priority,
 }
 
 /// How far a run is.
@@ -161,6 +166,13 @@ impl RunHead {
             RunStatus::Paused => until,
             RunStatus::Completed | RunStatus::Failed | RunStatus::Cancelled => None,
         }
+    }
+
+    /// Orders runs as they are claimed: the highest priority first; then those whose time to wait for is over, by that time;
+    /// then the oldest.
+    pub fn turn(&self) -> impl Ord + use<> {
+        let from = self.goes_on_from();
+        (Reverse(self.priority), from == Some(Timestamp::MIN), from, self.created_at)
     }
 
     /// Whether a driver can continue the run at the time `now` without a person.

@@ -14,6 +14,7 @@ use crate::status::RunStatus;
 use crate::store::control::{ControlRecord, ControlRequest};
 use crate::store::error::StoreError;
 use crate::store::filter::RunFilter;
+use crate::store::limit::{LabelLimit, Room};
 use crate::store::notice::{NoticeClaim, NoticeId};
 use crate::store::output_filter::{OutputFilter, OutputWindow};
 use crate::store::record::{Lease, NewRun, RunHead, RunRecord};
@@ -158,13 +159,33 @@ pub trait RunStore: Send + Sync {
     /// Claims the leases of up to `most` runs that can continue at the time `now` and that no process drives:
     /// those without a live holder that are pending or running and do not wait for a later time
     /// ([`Wait::until`](crate::status::Wait::until)), and those that are paused until a time that is due. Runs that wait for
-    /// their slot are left out. The order is unspecified; several callers get different runs.
+    /// their slot are left out. Several callers get different runs.
+    ///
+    /// Runs of the highest [priority](RunHead::priority) come first; of those, the ones whose time is due, by that time; then the
+    /// oldest ([`RunHead::turn`]). With several callers at once the order is approximate.
     ///
     /// # Errors
     ///
     /// [`StoreError::Corrupt`] or [`StoreError::Io`]. Runs that were claimed before the error are released.
     async fn claim_next(&self, most: usize, now: Timestamp) -> Result<Vec<Lease>, StoreError> {
-        claim_one_by_one(self, most, now).await
+        claim_one_by_one(self, most, now, None).await
+    }
+
+    /// The same, but leaves out runs of which as many with the same value of a label are held as the limit says: the next in
+    /// order are claimed in their place. All runs with a living holder count, whoever claimed them. Of several callers with the
+    /// same limit, in any process, no two exceed it together: where more than one process uses a store, it counts and claims in
+    /// one step, as the default implementation does not.
+    ///
+    /// # Errors
+    ///
+    /// As [`claim_next`](RunStore::claim_next).
+    async fn claim_within(
+        &self,
+        most: usize,
+        now: Timestamp,
+        limit: &LabelLimit,
+    ) -> Result<Vec<Lease>, StoreError> {
+        claim_one_by_one(self, most, now, Some(limit)).await
     }
 
     /// How long a lease is valid after it was given out or [renewed](RunStore::renew). `None`: until it is
@@ -313,16 +334,30 @@ async fn claim_one_by_one<S: RunStore + ?Sized>(
     store: &S,
     most: usize,
     now: Timestamp,
+    limit: Option<&LabelLimit>,
 ) -> Result<Vec<Lease>, StoreError> {
-    let runs = store.list(&RunFilter::unfinished()).await?;
+    let mut runs = store.list(&RunFilter::unfinished()).await?;
+    let mut room = limit.map(Room::new);
+    if let Some(room) = &mut room {
+        runs.iter().filter(|run| run.holder.is_some()).for_each(|run| room.held(&run.head));
+    }
+    runs.retain(|run| run.holder.is_none() && run.head.goes_on(now));
+    runs.sort_by_cached_key(|run| run.head.turn());
     let mut leases = Vec::new();
-    // The oldest first.
-    for run in runs.into_iter().rev().filter(|run| run.holder.is_none() && run.head.goes_on(now)) {
+    for run in runs {
         if leases.len() >= most {
             break;
         }
+        if room.as_ref().is_some_and(|room| !room.is_for(&run.head)) {
+            continue;
+        }
         match store.claim(&run.run_id).await {
-            Ok(lease) if lease.behind.is_none() => leases.push(lease),
+            Ok(lease) if lease.behind.is_none() => {
+                leases.push(lease);
+                if let Some(room) = &mut room {
+                    room.held(&run.head);
+                }
+            }
             // It waits for its slot.
             Ok(lease) => store.release(lease).await?,
             // Another process has claimed it.

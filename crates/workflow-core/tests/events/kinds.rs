@@ -17,6 +17,7 @@ use workflow_core::event::{
 };
 use workflow_core::failure::{Failure, FailureClass};
 use workflow_core::ids::StageId;
+use workflow_core::priority::Priority;
 use workflow_core::status::{RunStatus, Wait, WaitReason};
 use workflow_core::store::Signal;
 use workflow_core::usage::Usage;
@@ -67,6 +68,7 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
                 max_iters: Some(7),
                 isolated: true,
                 slot: None,
+                priority: Priority::HIGH,
                 seed: u64::MAX,
                 by: Some(ana()),
                 signature: Some("5e1f".into()),
@@ -75,7 +77,7 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
                 r#""type":"run_created","data":{"run":"r-1","workflow":"ship","#,
                 r#""bundle":"0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f","#,
                 r#""vars":{"b":1,"a":null},"labels":{"owner":"ann"},"on_failure":"continue","max_iters":7,"interactive":true,"#,
-                r#""isolated":true,"seed":18446744073709551615,"by":{"id":"u-1","name":"Ana","via":"http"},"#,
+                r#""isolated":true,"priority":5,"seed":18446744073709551615,"by":{"id":"u-1","name":"Ana","via":"http"},"#,
                 r#""signature":"5e1f"}"#,
             ),
         ),
@@ -91,6 +93,7 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
                 max_iters: None,
                 isolated: false,
                 slot: None,
+                priority: Priority::NORMAL,
                 seed: 0,
                 by: None,
                 signature: None,

@@ -220,6 +220,7 @@ fn referred(root: &Value, reference: &str) -> String {
         "Node" => "a node, without `id`".to_owned(),
         "LoopSpec" => "a mapping: [`workflow.loop`](#workflowloop)".to_owned(),
         "InputEntry" => "a type, or a mapping: [`inputs`](#an-entry-of-workflowinputs)".to_owned(),
+        "PriorityEntry" => "a whole number, -9–9, or `low`, `normal`, `high`".to_owned(),
         "SchemaSource" => "the name of a file, or a JSON Schema".to_owned(),
         "Stage" => "a mapping: [a stage](#a-stage)".to_owned(),
         "Budget" => "a mapping: [`budget`](#budget)".to_owned(),

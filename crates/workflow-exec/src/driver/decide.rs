@@ -61,7 +61,7 @@ impl<'e> Driver<'e> {
             Arrival::Place(path, provider, admission) => {
                 self.waiting.remove(&path);
                 // A driver that is about to stop starts no call.
-                if self.watch.stopping() > Stop::None {
+                if self.watch.is_leaving() {
                     return Ok(());
                 }
                 let granted = Input::Granted { path, provider };
@@ -113,7 +113,7 @@ impl<'e> Driver<'e> {
     }
 
     fn answer(&mut self, path: NodePath, name: Arc<str>) -> Option<(Input, Option<Admission<'e>>)> {
-        if self.watch.stopping() > Stop::None || self.waiting.contains(&path) {
+        if self.watch.is_leaving() || self.waiting.contains(&path) {
             return None;
         }
         let engine = self.engine;

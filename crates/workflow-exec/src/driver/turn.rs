@@ -55,7 +55,7 @@ impl Driver<'_> {
             }
             self.watch.stop(&mut self.underway);
             let idle = !self.underway.has_calls() && !self.underway.has_arrivals();
-            if idle && (self.state.rests() || self.watch.stopping() > Stop::None) {
+            if idle && (self.state.rests() || self.watch.is_leaving()) {
                 return Ok(());
             }
             self.wait().await;

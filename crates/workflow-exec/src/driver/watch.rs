@@ -36,6 +36,11 @@ impl<'e> Watch<'e> {
         self.inbox.shutdown().max(halting)
     }
 
+    /// Whether the driver makes no further call, and leaves the run when those under way have ended.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.stopping() > Stop::None || self.inbox.is_draining()
+    }
+
     /// Tells calls to stop that must stop and were not told yet.
     pub(super) fn stop(&mut self, underway: &mut Underway<'e>) {
         self.halted |= self.inbox.is_lost_by(Loss::Unreachable);

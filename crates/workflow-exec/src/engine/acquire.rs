@@ -8,7 +8,7 @@ use workflow_core::bundle::BundleHash;
 use workflow_core::ids::{RunId, WorkflowId};
 use workflow_core::machine::State;
 use workflow_core::plan::Plan;
-use workflow_core::store::{RunFilter, RunRecord, StoreError};
+use workflow_core::store::{Room, RunFilter, RunRecord, StoreError};
 
 use crate::engine::Engine;
 use crate::engine::slot::is_behind;
@@ -49,7 +49,7 @@ impl Engine {
         if options.is_selective() || self.shared.run_key.is_some() {
             self.claim_selected(options, refused, most).await
         } else {
-            self.shared.claim_next(most).await
+            self.shared.claim_next(most, options.per_label.as_ref()).await
         }
     }
 
@@ -66,21 +66,32 @@ impl Engine {
         refused.runs.retain(|run, _| listed.iter().any(|record| record.run_id == *run));
         let mut verdicts = FastMap::default();
         let mut holds = Vec::new();
-        // The oldest first.
-        for record in listed.iter().rev().filter(|run| run.holder.is_none() && run.head.goes_on(now)) {
+        let mut room = options.per_label.as_ref().map(Room::new);
+        if let Some(room) = &mut room {
+            listed.iter().filter(|run| run.holder.is_some()).for_each(|run| room.held(&run.head));
+        }
+        let mut free: Vec<_> =
+            listed.iter().filter(|run| run.holder.is_none() && run.head.goes_on(now)).collect();
+        free.sort_by_cached_key(|run| run.head.turn());
+        for record in free {
             if holds.len() >= most {
                 break;
             }
             if refused.contains(record) || !self.may_take(options, record, &mut verdicts).await {
                 continue;
             }
-            if is_behind(record, &listed) {
+            if is_behind(record, &listed) || room.as_ref().is_some_and(|room| !room.is_for(&record.head)) {
                 continue;
             }
             match shared.claim(&record.run_id).await {
                 // It waits for its slot.
                 Ok(hold) if hold.waits() => hold.release().await?,
-                Ok(hold) => holds.push(hold),
+                Ok(hold) => {
+                    holds.push(hold);
+                    if let Some(room) = &mut room {
+                        room.held(&record.head);
+                    }
+                }
                 // Another worker has claimed it.
                 Err(StoreError::Held { .. } | StoreError::NotFound(_)) => {}
                 Err(error) => {

@@ -148,6 +148,9 @@ fn diverges(old: &Bundle, new: &Bundle) -> Vec<String> {
     if before.concurrency != after.concurrency {
         found.push("workflow.concurrency: changed; the run keeps its key".to_owned());
     }
+    if before.priority != after.priority {
+        found.push("workflow.priority: changed; the run keeps its priority".to_owned());
+    }
     named(&mut found, "role", &old.roles, &new.roles);
     named(&mut found, "schema", &old.schemas, &new.schemas);
     named(&mut found, "skill", &old.skills, &new.skills);

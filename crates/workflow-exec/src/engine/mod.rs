@@ -198,6 +198,10 @@ impl Engine {
     /// control requests.
     pub async fn shutdown(&self, how: Stop) {
         self.shared.active.shut_down(how.max(Stop::Gracefully));
+        self.until_idle().await;
+    }
+
+    async fn until_idle(&self) {
         loop {
             let idle = self.shared.active.idle.listen();
             if self.shared.active.is_empty() {
@@ -205,6 +209,16 @@ impl Engine {
             }
             idle.await;
         }
+    }
+
+    /// Shuts down like [`shutdown`](Self::shutdown), but lets the calls end that are under way: their results are stored, no
+    /// further call is made, and the runs are left to be resumed by others. Waits until no run is driven here any more; a call
+    /// of `shutdown` meanwhile stops the calls that are left.
+    ///
+    /// Dropping the future changes nothing: the engine continues to drain.
+    pub async fn drain(&self) {
+        self.shared.active.drain();
+        self.until_idle().await;
     }
 
     /// Whether the engine was [shut down](Self::shutdown), or is shutting down.

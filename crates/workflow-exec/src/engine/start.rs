@@ -171,6 +171,7 @@ impl Engine {
             interactive: start.interactive,
             isolated,
             slot: slot.map(Arc::new),
+            priority: start.priority.or(plan.workflow().priority).unwrap_or_default(),
             seed,
             by: start.by,
             signature: None,

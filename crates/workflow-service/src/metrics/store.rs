@@ -10,8 +10,8 @@ use workflow_core::event::{Event, EventBody};
 use workflow_core::ids::RunId;
 use workflow_core::output::OutputEntry;
 use workflow_core::store::{
-    ControlRecord, ControlRequest, Lease, NewRun, NoticeClaim, NoticeId, OutputFilter, OutputWindow,
-    RunFilter, RunHead, RunRecord, RunStore, StoreError, Watcher, Watching,
+    ControlRecord, ControlRequest, LabelLimit, Lease, NewRun, NoticeClaim, NoticeId, OutputFilter,
+    OutputWindow, RunFilter, RunHead, RunRecord, RunStore, StoreError, Watcher, Watching,
 };
 
 use super::figures::Figures;
@@ -107,6 +107,19 @@ impl RunStore for MeteredStore {
 
     async fn claim_next(&self, most: usize, now: Timestamp) -> Result<Vec<Lease>, StoreError> {
         let answer = self.inner.claim_next(most, now).await;
+        if let Ok(leases) = &answer {
+            self.figures.granted(leases);
+        }
+        self.told("claim", answer)
+    }
+
+    async fn claim_within(
+        &self,
+        most: usize,
+        now: Timestamp,
+        limit: &LabelLimit,
+    ) -> Result<Vec<Lease>, StoreError> {
+        let answer = self.inner.claim_within(most, now, limit).await;
         if let Ok(leases) = &answer {
             self.figures.granted(leases);
         }

@@ -9,6 +9,7 @@ use workflow_core::bundle::{BundleHash, ProviderMap};
 use workflow_core::data::Data;
 use workflow_core::definition::OnFailure;
 use workflow_core::ids::{RunId, WorkflowId};
+use workflow_core::priority::Priority;
 use workflow_core::runs::{RunWhat, StartRun};
 
 use super::check::CheckedText;
@@ -57,6 +58,10 @@ pub struct RunWorkflow {
     /// Whether the calls work in a workspace of the run's own; absent: as the workflow says with `worktree`.
     #[serde(default)]
     pub isolated: Option<bool>,
+    /// Which of the runs that no process drives is claimed first: the one with the highest priority, from -9 to 9; absent: as the
+    /// workflow says, or 0.
+    #[serde(default)]
+    pub priority: Option<Priority>,
     /// Whether to return what would run and what is missing for that, without creating a run.
     #[serde(default)]
     pub dry_run: bool,
@@ -123,6 +128,7 @@ impl Operation for RunWorkflow {
         start.max_iters = self.max_iters;
         start.interactive = self.interactive;
         start.isolated = self.isolated;
+        start.priority = self.priority;
         if self.dry_run {
             return Ok(StartOutcome::DryRun(Box::new(dry_run(host, self.id, self.text, &start).await?)));
         }

@@ -78,6 +78,7 @@ impl Facts {
                 stopped_by: None,
                 progress: None,
                 slot: created.slot.clone(),
+                priority: created.priority,
             });
         }
         let Some(head) = &mut self.head else { return };

@@ -13,8 +13,8 @@ use workflow_core::event::Event;
 use workflow_core::ids::RunId;
 use workflow_core::store::order::{check_numbers, page, run_not_found};
 use workflow_core::store::{
-    Control, ControlRecord, ControlRequest, Lease, NewRun, NoticeClaim, NoticeId, OutputFilter, OutputWindow,
-    RunFilter, RunHead, RunRecord, RunSlot, SlotMode, StoreError,
+    Control, ControlRecord, ControlRequest, LabelLimit, Lease, NewRun, NoticeClaim, NoticeId, OutputFilter,
+    OutputWindow, Room, RunFilter, RunHead, RunRecord, RunSlot, SlotMode, StoreError,
 };
 
 use super::bundles::Bundles;
@@ -32,6 +32,9 @@ use crate::host::host_name;
 use crate::sync::lock;
 
 /// The minimum age of a temporary file before it is removed, if no lock shows whether its creator is alive.
+/// The lock of those who claim runs within a limit.
+const LIMITS: &str = "limits";
+
 const ABANDONED: Duration = Duration::from_secs(60);
 
 pub(super) struct Home {
@@ -341,14 +344,54 @@ impl Home {
     pub(super) fn claimable(&self, now: Timestamp) -> Result<Vec<RunId>, StoreError> {
         let mut runs = self.list(&RunFilter::unfinished())?;
         runs.retain(|run| run.holder.is_none() && run.head.goes_on(now));
+        runs.sort_by_cached_key(|run| run.head.turn());
         let mut claimable = Vec::with_capacity(runs.len());
-        for run in runs.into_iter().rev() {
+        for run in runs {
             let behind = run.head.slot.as_ref().map(|slot| self.behind(&run.run_id, slot)).transpose()?;
             if behind.flatten().is_none() {
                 claimable.push(run.run_id);
             }
         }
         Ok(claimable)
+    }
+
+    /// Claims runs within a limit. Of several processes that do this at once, each waits for the others.
+    pub(super) fn claim_within(
+        &self,
+        most: usize,
+        now: Timestamp,
+        limit: &LabelLimit,
+    ) -> Result<Vec<Lease>, StoreError> {
+        let _turn = self.slots.turn(LIMITS)?;
+        let mut runs = self.list(&RunFilter::unfinished())?;
+        let mut room = Room::new(limit);
+        runs.iter().filter(|run| run.holder.is_some()).for_each(|run| room.held(&run.head));
+        runs.retain(|run| run.holder.is_none() && run.head.goes_on(now));
+        runs.sort_by_cached_key(|run| run.head.turn());
+        let mut leases: Vec<Lease> = Vec::new();
+        let undo = |leases: Vec<Lease>| leases.iter().for_each(|lease| drop(self.release(lease)));
+        for run in runs {
+            if leases.len() >= most {
+                break;
+            }
+            if !room.is_for(&run.head) {
+                continue;
+            }
+            match self.claim(&run.run_id) {
+                Ok(lease) if lease.behind.is_none() => {
+                    leases.push(lease);
+                    room.held(&run.head);
+                }
+                Ok(lease) => self.release(&lease)?,
+                // Another process has claimed it.
+                Err(StoreError::Held { .. } | StoreError::NotFound(_)) => {}
+                Err(error) => {
+                    undo(leases);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(leases)
     }
 
     /// The list entry of a run. A damaged run must not hide the others, and is listed too if possible.

@@ -27,8 +27,8 @@ use workflow_core::event::Event;
 use workflow_core::ids::RunId;
 use workflow_core::output::OutputEntry;
 use workflow_core::store::{
-    ControlRecord, ControlRequest, Lease, NewRun, NoticeClaim, NoticeId, OutputFilter, OutputWindow,
-    RunFilter, RunHead, RunRecord, RunStore, StoreError, Watcher, Watching,
+    ControlRecord, ControlRequest, LabelLimit, Lease, NewRun, NoticeClaim, NoticeId, OutputFilter,
+    OutputWindow, RunFilter, RunHead, RunRecord, RunStore, StoreError, Watcher, Watching,
 };
 
 pub use self::foreign::{ForeignRun, foreign_runs};
@@ -258,6 +258,20 @@ impl RunStore for FileStore {
             }
         }
         Ok(leases)
+    }
+
+    async fn claim_within(
+        &self,
+        most: usize,
+        now: Timestamp,
+        limit: &LabelLimit,
+    ) -> Result<Vec<Lease>, StoreError> {
+        let (limit, shared) = (limit.clone(), Arc::clone(&self.home));
+        let claim = move |home: &Home| {
+            let leases = home.claim_within(most, now, &limit)?;
+            Ok(leases.into_iter().map(|lease| Lent::new(Arc::clone(&shared), lease)).collect::<Vec<_>>())
+        };
+        self.read(claim).await?.into_iter().map(Lent::take).collect()
     }
 
     async fn release(&self, lease: Lease) -> Result<(), StoreError> {

@@ -49,17 +49,23 @@ impl Slots {
         &self.directory
     }
 
+    /// Waits until no other process or thread has the lock of that name, and takes it.
+    pub(super) fn turn(&self, name: &str) -> Result<File, StoreError> {
+        create_dir_all(&self.directory).map_err(at(&self.directory))?;
+        writable_by_owner_alone(&self.directory)?;
+        let path = self.directory.join(name);
+        let lock = private().write(true).create(true).truncate(false).open(&path).map_err(at(&path))?;
+        take_turn(&lock).map_err(at(&path))?;
+        Ok(lock)
+    }
+
     /// Reads the list of a key. `head` returns the head of a run that exists.
     pub(super) fn line(
         &self,
         key: &str,
         head: impl Fn(&RunId) -> Result<Option<RunHead>, StoreError>,
     ) -> Result<Line, StoreError> {
-        create_dir_all(&self.directory).map_err(at(&self.directory))?;
-        writable_by_owner_alone(&self.directory)?;
-        let path = self.directory.join(LOCK);
-        let lock = private().write(true).create(true).truncate(false).open(&path).map_err(at(&path))?;
-        take_turn(&lock).map_err(at(&path))?;
+        let lock = self.turn(LOCK)?;
         let path = self.directory.join(format!("{}.json", BundleHash::of(key)));
         let mut list = read(&path, key)?;
         let mut waiting = Vec::with_capacity(list.runs.len());

@@ -1,28 +1,31 @@
 //! Claiming the leases of runs.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 use workflow_core::bundle::{Bundle, BundleHash};
 use workflow_core::ids::{RunId, WorkflowId};
+use workflow_core::priority::Priority;
 use workflow_core::store::order::{check_numbers, control_of, run_not_found};
 use workflow_core::store::{Lease, NewRun, RunSlot, StoreError};
 
 use super::database::{Fault, Query};
-use super::row::{HeadRow, nanoseconds, run_id, signed, text};
+use super::row::{HeadRow, nanoseconds, nanoseconds_of_the_past, run_id, signed, text};
 use super::service::Service;
 
 /// How often a claim is retried when the row changed in the meantime.
-const TRIES: usize = 5;
+pub(super) const TRIES: usize = 5;
 
 /// The start of every statement that gives a lease to the worker `$1`: checks whether the worker is alive,
 /// and extends its life to `$2` seconds if a part of them has passed, so that a new lease has its full time.
 macro_rules! alive {
     ($rest:literal) => {
         concat!(
-            "WITH time AS MATERIALIZED (SELECT @.clock() AS now), \
+            "WITH RECURSIVE time AS MATERIALIZED (SELECT @.clock() AS now), \
              me AS MATERIALIZED ( \
                  SELECT FROM @.worker w, time WHERE w.worker_id = $1 AND w.expires_at > time.now), \
              longer AS ( \
@@ -41,8 +44,8 @@ const CREATE: Query = Query::new(
              INSERT INTO @.bundle (hash, body) SELECT $3, $4 WHERE $4 IS NOT NULL ON CONFLICT DO NOTHING), \
          run AS ( \
              INSERT INTO @.run \
-                 (run_id, workflow, status, created, ended, head, last_event, obeyed, epoch, owner, wakes) \
-             SELECT $5, $6, $7, $8, $9, $10, $11, $12, nextval('@.epoch'), $1, $14 FROM me \
+                 (run_id, workflow, status, created, ended, head, last_event, obeyed, epoch, owner, wakes, priority, labels) \
+             SELECT $5, $6, $7, $8, $9, $10, $11, $12, nextval('@.epoch'), $1, $14, $15, $16::jsonb FROM me \
              ON CONFLICT (run_id) DO NOTHING RETURNING key, epoch), \
          stored AS ( \
              INSERT INTO @.event (key, seq, body) SELECT run.key, e.seq, e.body \
@@ -64,6 +67,8 @@ const CREATE: Query = Query::new(
         Type::INT8,
         Type::TEXT_ARRAY,
         Type::INT8,
+        Type::INT2,
+        Type::TEXT,
     ],
 );
 
@@ -89,33 +94,52 @@ const CLAIM: Query = Query::new(
 
 /// The inner query reads the epoch as of the start of the statement. `coalesce` is for the planner: it takes a comparison
 /// with a subquery for rarely true, and would sort the whole queue for a few runs while the table has no statistics.
+///
+/// `turn` has the parts of the queue in the order in which they are claimed, each a range of the index: see [`turns`].
 const CLAIM_NEXT: Query = Query::new(
     alive!(
         "dead AS MATERIALIZED ( \
              SELECT w.worker_id, CASE WHEN w.expires_at > '-infinity' THEN 1 ELSE 0 END AS died \
              FROM @.worker w, time WHERE w.expires_at <= time.now), \
          unowned AS ( \
-             SELECT r.key, r.epoch, NULL::uuid AS owner FROM @.run r, me \
-             WHERE r.owner IS NULL AND r.wakes IS NOT NULL AND r.wakes <= $4 \
-                 AND coalesce(r.epoch = (SELECT s.epoch FROM @.run s WHERE s.key = r.key), false) \
-             ORDER BY r.wakes LIMIT $3 FOR UPDATE OF r SKIP LOCKED), \
+             SELECT r.* FROM me, unnest($5::smallint[], $6::bigint[], $7::bigint[]) AS turn (priority, low, high) \
+             CROSS JOIN LATERAL ( \
+                 SELECT r.key, r.epoch, NULL::uuid AS owner, r.priority, r.wakes FROM @.run r \
+                 WHERE r.owner IS NULL AND r.wakes IS NOT NULL AND r.priority = turn.priority \
+                     AND r.wakes BETWEEN turn.low AND turn.high \
+                     AND coalesce(r.epoch = (SELECT s.epoch FROM @.run s WHERE s.key = r.key), false) \
+                 ORDER BY r.wakes, r.key LIMIT $3 FOR UPDATE OF r SKIP LOCKED) r \
+             LIMIT $3), \
          orphaned AS ( \
-             SELECT r.key, r.epoch, r.owner FROM @.run r, me \
+             SELECT r.key, r.epoch, r.owner, r.priority, r.wakes FROM @.run r, me \
              WHERE r.owner IN (SELECT worker_id FROM dead) AND r.wakes IS NOT NULL AND r.wakes <= $4 \
                  AND r.epoch = (SELECT s.epoch FROM @.run s WHERE s.key = r.key) \
-             LIMIT $3 - (SELECT count(*) FROM unowned) FOR UPDATE OF r SKIP LOCKED), \
+             ORDER BY r.priority DESC, r.key LIMIT $3 FOR UPDATE OF r SKIP LOCKED), \
+         free AS ( \
+             SELECT * FROM (SELECT * FROM unowned UNION ALL SELECT * FROM orphaned) f \
+             ORDER BY f.priority DESC, f.wakes = $8, f.wakes, f.key LIMIT $3), \
          taken AS ( \
              UPDATE @.run r SET owner = $1, epoch = nextval('@.epoch'), died_at = r.last_event, \
                  deaths = CASE WHEN r.died_at = r.last_event THEN r.deaths ELSE 0 END \
                      + coalesce((SELECT died FROM dead WHERE worker_id = free.owner), 0) \
-             FROM (SELECT key, epoch, owner FROM unowned UNION ALL SELECT key, epoch, owner FROM orphaned) free \
-             WHERE r.key = free.key \
-             RETURNING r.run_id, r.epoch, r.obeyed, free.epoch AS previous, r.deaths, r.slot) \
+             FROM free WHERE r.key = free.key \
+             RETURNING r.run_id, r.epoch, r.obeyed, free.epoch AS previous, r.deaths, r.slot, \
+                 r.priority, r.wakes, r.key) \
          SELECT EXISTS (SELECT FROM me), taken.run_id, taken.epoch, taken.obeyed, taken.previous, taken.deaths, \
              taken.slot \
-         FROM (SELECT) one LEFT JOIN taken ON true"
+         FROM (SELECT) one LEFT JOIN taken ON true \
+         ORDER BY taken.priority DESC, taken.wakes = $8, taken.wakes, taken.key"
     ),
-    &[Type::UUID, Type::FLOAT8, Type::INT8, Type::INT8],
+    &[
+        Type::UUID,
+        Type::FLOAT8,
+        Type::INT8,
+        Type::INT8,
+        Type::INT2_ARRAY,
+        Type::INT8_ARRAY,
+        Type::INT8_ARRAY,
+        Type::INT8,
+    ],
 );
 
 const LOOK: Query = Query::new(
@@ -125,6 +149,13 @@ const LOOK: Query = Query::new(
      LEFT JOIN @.worker w ON w.worker_id = r.owner AND w.expires_at > @.clock()",
     &[Type::UUID, Type::TEXT],
 );
+
+/// The labels of a run as JSON, if there are any. The database cannot keep a null character.
+fn labels(labels: &BTreeMap<String, String>) -> Option<String> {
+    let mut labels = labels.clone();
+    labels.retain(|name, value| !name.contains('\0') && !value.contains('\0'));
+    if labels.is_empty() { None } else { serde_json::to_string(&labels).ok() }
+}
 
 /// A new run, encoded for the database.
 pub(super) struct Create {
@@ -137,6 +168,8 @@ pub(super) struct Create {
     pub(super) obeyed: i64,
     pub(super) bodies: Vec<String>,
     pub(super) place: String,
+    pub(super) priority: i16,
+    pub(super) labels: Option<String>,
     slot: Option<Arc<RunSlot>>,
 }
 
@@ -150,6 +183,8 @@ impl Create {
             obeyed: signed(run.events.iter().filter_map(|event| control_of(&event.body)).max().unwrap_or(0)),
             workflow: run.head.workflow_id,
             hash: run.head.bundle,
+            priority: run.head.priority.get().into(),
+            labels: labels(&run.head.labels),
             bundle: run.bundle,
             run: run.id,
             bodies,
@@ -191,6 +226,21 @@ impl FoundRun {
     pub(super) fn held_by(&self, worker: Uuid, epoch: u64) -> bool {
         self.owner == Some(worker) && self.epoch == signed(epoch)
     }
+}
+
+/// The parts of the queue, in the order in which they are claimed: for each priority the runs whose time to wait for is due,
+/// and those that can continue at any time. Returns the priorities, and from which to which times the runs can continue.
+fn turns(now: i64) -> (Vec<i16>, Vec<i64>, Vec<i64>) {
+    let past = nanoseconds_of_the_past();
+    let (mut priorities, mut lows, mut highs) = (Vec::new(), Vec::new(), Vec::new());
+    for priority in Priority::all() {
+        for (low, high) in [(past + 1, now), (past, past)] {
+            priorities.push(priority.get().into());
+            lows.push(low);
+            highs.push(high);
+        }
+    }
+    (priorities, lows, highs)
 }
 
 impl Service {
@@ -238,6 +288,8 @@ impl Service {
                         &create.obeyed,
                         &create.bodies,
                         &create.head.wakes,
+                        &create.priority,
+                        &create.labels,
                     ],
                 )
                 .await
@@ -293,28 +345,46 @@ impl Service {
 
     pub(super) async fn claim_next(&self, most: usize, now: Timestamp) -> Result<Vec<Lease>, StoreError> {
         self.settle().await?;
-        let most = signed(most as u64);
+        let (most, now) = (signed(most as u64), nanoseconds(now));
+        let (priorities, lows, highs) = turns(now);
         for _ in 0..TRIES {
             let rows = self
                 .database
-                .change(&CLAIM_NEXT, &[&self.worker.get(), &self.seconds(), &most, &nanoseconds(now)])
+                .change(
+                    &CLAIM_NEXT,
+                    &[
+                        &self.worker.get(),
+                        &self.seconds(),
+                        &most,
+                        &now,
+                        &priorities,
+                        &lows,
+                        &highs,
+                        &nanoseconds_of_the_past(),
+                    ],
+                )
                 .await
                 .map_err(|fault| self.in_doubt(fault))?;
             if !self.database.one(&rows)?.get::<_, bool>(0) {
                 self.revive().await?;
                 continue;
             }
-            let mut leases = self.leases.borrow_mut();
-            let taken = rows.iter().filter_map(|row| {
-                let run: Option<String> = row.get(1);
-                let run = run_id(&run?);
-                // One that waits for its slot is not claimed here.
-                let slot = row.get::<_, Option<String>>(6).map(|slot| (slot, None));
-                Some(run.map(|run| leases.add(run, (row.get(2), row.get(4)), row.get(3), row.get(5), slot)))
-            });
-            return taken.collect();
+            return self.taken(&rows);
         }
         Ok(Vec::new())
+    }
+
+    /// The leases that a claim of any runs was given.
+    pub(super) fn taken(&self, rows: &[Row]) -> Result<Vec<Lease>, StoreError> {
+        let mut leases = self.leases.borrow_mut();
+        let taken = rows.iter().filter_map(|row| {
+            let run: Option<String> = row.get(1);
+            let run = run_id(&run?);
+            // One that waits for its slot is not claimed here.
+            let slot = row.get::<_, Option<String>>(6).map(|slot| (slot, None));
+            Some(run.map(|run| leases.add(run, (row.get(2), row.get(4)), row.get(3), row.get(5), slot)))
+        });
+        taken.collect()
     }
 
     /// Records that the database may have given out a lease whose response was lost.

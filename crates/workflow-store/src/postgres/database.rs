@@ -114,12 +114,20 @@ impl Database {
         lock: (&Query, Params<'_>),
         query: (&Query, Params<'_>),
     ) -> Result<Vec<Row>, Fault> {
+        self.in_turn(lock, async |connection| self.run_on(connection, query.0, query.1).await).await
+    }
+
+    async fn in_turn(
+        &self,
+        lock: (&Query, Params<'_>),
+        query: impl AsyncFnOnce(&Object) -> Result<Vec<Row>, Fault>,
+    ) -> Result<Vec<Row>, Fault> {
         let connection = self.general.get().await.map_err(|error| lost(self.pool_error(error)))?;
         let rows = async {
             self.in_time(&connection, connection.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED"))
                 .await?;
             self.run_on(&connection, lock.0, lock.1).await?;
-            self.run_on(&connection, query.0, query.1).await
+            query(&connection).await
         };
         let result = match rows.await {
             Ok(rows) => {
@@ -133,6 +141,20 @@ impl Database {
             drop(Object::take(connection));
         }
         result
+    }
+
+    /// The same with a statement that was built for this call.
+    pub(super) async fn change_once_in_turn(
+        &self,
+        lock: (&Query, Params<'_>),
+        text: &str,
+        params: &[(&(dyn ToSql + Sync), Type)],
+    ) -> Result<Vec<Row>, Fault> {
+        let text = text.replace("@.", &format!("{}.", self.schema));
+        self.in_turn(lock, async |connection| {
+            self.in_time(connection, connection.query_typed(&text, params)).await
+        })
+        .await
     }
 
     /// The same on a connection reserved for writes.

@@ -11,6 +11,7 @@ mod connect;
 mod database;
 mod hints;
 mod lease;
+mod limits;
 mod list;
 mod listen;
 mod notices;
@@ -38,8 +39,8 @@ use workflow_core::event::Event;
 use workflow_core::ids::RunId;
 use workflow_core::output::OutputEntry;
 use workflow_core::store::{
-    ControlRecord, ControlRequest, Lease, NewRun, NoticeClaim, NoticeId, OutputFilter, OutputWindow,
-    RunFilter, RunHead, RunRecord, RunStore, StoreError, Watcher, Watchers, Watching,
+    ControlRecord, ControlRequest, LabelLimit, Lease, NewRun, NoticeClaim, NoticeId, OutputFilter,
+    OutputWindow, RunFilter, RunHead, RunRecord, RunStore, StoreError, Watcher, Watchers, Watching,
 };
 
 use self::append::Append;
@@ -249,6 +250,16 @@ impl RunStore for PostgresStore {
 
     async fn claim_next(&self, most: usize, now: Timestamp) -> Result<Vec<Lease>, StoreError> {
         self.ask_for_leases(None, async move |service| service.claim_next(most, now).await).await
+    }
+
+    async fn claim_within(
+        &self,
+        most: usize,
+        now: Timestamp,
+        limit: &LabelLimit,
+    ) -> Result<Vec<Lease>, StoreError> {
+        let limit = limit.clone();
+        self.ask_for_leases(None, async move |service| service.claim_within(most, now, &limit).await).await
     }
 
     fn lease_time(&self) -> Option<Duration> {

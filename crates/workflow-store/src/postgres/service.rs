@@ -42,6 +42,8 @@ pub(super) struct Service {
     pub(super) outputs: OutputQueue,
     pub(super) hints: Hints,
     pub(super) bundles: RefCell<HashSet<BundleHash>>,
+    /// The labels for which there is an index, or could not be made.
+    pub(super) limited: RefCell<HashSet<String>>,
     /// Where leases are sent that were dropped on their way to a caller.
     pub(super) back: mpsc::WeakUnboundedSender<Request>,
     /// The runs with a request in progress, and the requests that wait for their turn.
@@ -78,6 +80,7 @@ impl Service {
             appends: AppendQueue::default(),
             outputs: OutputQueue::default(),
             bundles: RefCell::default(),
+            limited: RefCell::default(),
             turns: RefCell::default(),
             back,
             database,

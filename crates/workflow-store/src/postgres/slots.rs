@@ -37,9 +37,9 @@ const CREATE: Query = Query::new(
              INSERT INTO @.bundle (hash, body) SELECT $3, $4 WHERE $4 IS NOT NULL ON CONFLICT DO NOTHING), \
          run AS ( \
              INSERT INTO @.run \
-                 (run_id, workflow, status, created, ended, head, last_event, obeyed, epoch, owner, wakes, slot) \
+                 (run_id, workflow, status, created, ended, head, last_event, obeyed, epoch, owner, wakes, slot, priority, labels) \
              SELECT $5, $6, $7, $8, $9, $10, $11, $12, nextval('@.epoch'), $1, \
-                 CASE WHEN cardinality(line.runs) = 0 THEN $14 END, $15 \
+                 CASE WHEN cardinality(line.runs) = 0 THEN $14 END, $15, $18, $19::jsonb \
              FROM line WHERE $16 OR cardinality(line.runs) = 0 \
              ON CONFLICT (run_id) DO NOTHING RETURNING key, epoch), \
          stored AS ( \
@@ -69,6 +69,8 @@ const CREATE: Query = Query::new(
         Type::INT8,
         Type::TEXT,
         Type::BOOL,
+        Type::TEXT,
+        Type::INT2,
         Type::TEXT,
     ],
 );
@@ -164,7 +166,7 @@ impl Service {
             let bundle = self.bundle_of(&create)?;
             let (worker, seconds) = (self.worker.get(), self.seconds());
             let count = signed(create.bodies.len() as u64);
-            let params: [&(dyn ToSql + Sync); 17] = [
+            let params: [&(dyn ToSql + Sync); 19] = [
                 &worker,
                 &seconds,
                 &create.hash.as_str(),
@@ -182,6 +184,8 @@ impl Service {
                 &name,
                 &waits,
                 &cancel,
+                &create.priority,
+                &create.labels,
             ];
             let rows = self.database.change_in_turn((&LOCK_NEW, &[&name]), (&CREATE, &params)).await;
             let rows = rows.map_err(|fault| self.in_doubt(fault))?;

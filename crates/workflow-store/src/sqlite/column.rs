@@ -21,6 +21,9 @@ pub(super) fn nanoseconds(time: jiff::Timestamp) -> i64 {
     i64::try_from(time).unwrap_or(if time < 0 { i64::MIN } else { i64::MAX })
 }
 
+/// The time from which a run that can continue at any time continues.
+pub(super) const AT_ONCE: i64 = i64::MIN;
+
 /// The time of a stored number. Every `i64` is within the range.
 pub(super) fn timestamp(nanoseconds: i64) -> jiff::Timestamp {
     jiff::Timestamp::from_nanosecond(nanoseconds.into()).unwrap_or_default()

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior};
 use workflow_core::store::StoreError;
 
+use super::column::signed;
 use super::fault::explain;
 use super::options::{SqliteOptions, Synchronous};
 use super::place::Place;
@@ -18,12 +19,17 @@ use crate::disk::{
 const APPLICATION: i32 = 0x776b_666c;
 
 /// The migrations from each format to the next: forward only.
-const FORMATS: [&str; 4] = [
+const FORMATS: [&str; 5] = [
     include_str!("schema.sql"),
     include_str!("schema_2.sql"),
     include_str!("schema_3.sql"),
     include_str!("schema_4.sql"),
+    include_str!("schema_5.sql"),
 ];
+
+/// The format that a process has to know to open the database: the later ones only add something. It is the `user_version`;
+/// the table `sequence` has the format.
+const NEEDED: usize = 4;
 
 /// How many statements of a connection stay prepared: more than there are.
 const STATEMENTS: usize = 64;
@@ -121,9 +127,11 @@ fn prepare(connection: &mut Connection, have: usize, options: &SqliteOptions) ->
     // Also if there is nothing to migrate: the transaction shows that the database is writable, and creates
     // its log.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    for (format, sql) in (1_i64..).zip(FORMATS).skip(have) {
+    for sql in FORMATS.iter().skip(have) {
         transaction.execute_batch(sql)?;
-        transaction.pragma_update(None, "user_version", format)?;
+    }
+    if have < NEEDED {
+        transaction.pragma_update(None, "user_version", signed(NEEDED as u64))?;
     }
     if have == 0 {
         transaction.pragma_update(None, "application_id", APPLICATION)?;
@@ -185,7 +193,7 @@ fn target(place: &Place, options: &SqliteOptions) -> (PathBuf, OpenFlags) {
     }
 }
 
-/// The format of the database; 0 if it is empty. A foreign or newer database is refused.
+/// The format of the database; 0 if it is empty. A foreign database is refused, and one that needs a newer version.
 fn format(connection: &Connection, place: &Place) -> Result<usize, StoreError> {
     let read = || -> rusqlite::Result<(i32, i64, i64)> {
         let value = |name| connection.pragma_query_value(None, name, |row| row.get(0));
@@ -206,10 +214,20 @@ fn format(connection: &Connection, place: &Place) -> Result<usize, StoreError> {
         return Err(refuse(message.to_owned()));
     }
     match usize::try_from(version) {
-        Ok(version @ 1..) if version <= FORMATS.len() => Ok(version),
+        Ok(version @ 1..) if version <= FORMATS.len() => {
+            let added = added(connection).map_err(|error| explain(&place.path, &error))?;
+            Ok(version.max(added))
+        }
         _ => Err(refuse(format!(
             "the database has format {version}; this version reads up to {}: use a newer version",
             FORMATS.len()
         ))),
     }
+}
+
+/// The format that the table `sequence` names; 0 if it names none.
+fn added(connection: &Connection) -> rusqlite::Result<usize> {
+    let sql = "SELECT value FROM sequence WHERE name = 'format'";
+    let added = connection.query_row(sql, [], |row| row.get::<_, i64>(0)).optional()?;
+    Ok(added.and_then(|added| usize::try_from(added).ok()).unwrap_or(0))
 }

@@ -4,11 +4,12 @@ use jiff::Timestamp;
 use rusqlite::OptionalExtension as _;
 use workflow_core::ids::RunId;
 use workflow_core::store::order::run_not_found;
-use workflow_core::store::{Lease, StoreError};
+use workflow_core::store::{LabelLimit, Lease, StoreError};
 
-use super::column::{nanoseconds, signed, unsigned};
+use super::column::{AT_ONCE, nanoseconds, signed, unsigned};
 use super::fault::Outcome;
 use super::holder::is_claimable;
+use super::limits;
 use super::slots;
 use super::writing::{Held, SlotPlace, Writing};
 
@@ -29,6 +30,7 @@ pub(super) fn claim_next(
     writing: &mut Writing,
     most: usize,
     now: Timestamp,
+    limit: Option<&LabelLimit>,
     wanted: bool,
 ) -> Outcome<Vec<Lease>> {
     if !wanted || most == 0 {
@@ -37,17 +39,9 @@ pub(super) fn claim_next(
     settle(writing)?;
     let holder = writing.register()?;
     writing.bury()?;
-    let runs = {
-        // Uses the index that contains only unclaimed runs; SQLite would choose the index by status, which
-        // contains claimed runs too.
-        let sql = "SELECT key, id FROM run INDEXED BY run_claimable
-            WHERE holder IS NULL AND wakes IS NOT NULL AND wakes <= ?2 ORDER BY wakes, created_at LIMIT ?1";
-        let mut free = writing.statement(sql)?;
-        let most = i64::try_from(most).unwrap_or(i64::MAX);
-        let rows = free.query_map([most, nanoseconds(now)], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
-        })?;
-        rows.collect::<rusqlite::Result<Vec<_>>>()?
+    let runs = match limit {
+        None => next(writing, most, nanoseconds(now))?,
+        Some(limit) => limits::next(writing, most, nanoseconds(now), limit)?,
     };
     if runs.is_empty() {
         return Ok(Vec::new());
@@ -60,6 +54,37 @@ pub(super) fn claim_next(
         leases.push(lend(writing, &run, key, holder, epoch)?);
     }
     Ok(leases)
+}
+
+/// The runs that no process holds, in the order in which they are claimed: see [`RunHead::turn`].
+fn next(writing: &Writing, most: usize, now: i64) -> rusqlite::Result<Vec<(i64, String)>> {
+    // Uses the index that contains only unclaimed runs; SQLite would choose the index by status, which contains
+    // claimed runs too.
+    let mut priorities = writing.statement(
+        "SELECT priority FROM run INDEXED BY run_by_turn
+            WHERE holder IS NULL AND wakes IS NOT NULL AND priority < ?1 ORDER BY priority DESC LIMIT 1",
+    )?;
+    let mut free = writing.statement(
+        "SELECT key, id FROM run INDEXED BY run_by_turn
+            WHERE holder IS NULL AND wakes IS NOT NULL AND priority = ?1 AND wakes BETWEEN ?2 AND ?3
+            ORDER BY wakes, created_at LIMIT ?4",
+    )?;
+    let mut runs = Vec::new();
+    let mut above = i64::MAX;
+    while runs.len() < most
+        && let Some(priority) = priorities.query_row([above], |row| row.get::<_, i64>(0)).optional()?
+    {
+        // Those whose time is due, and then those that can continue at any time.
+        for (from, until) in [(AT_ONCE + 1, now), (AT_ONCE, AT_ONCE)] {
+            let room = i64::try_from(most - runs.len()).unwrap_or(i64::MAX);
+            let rows = free.query_map([priority, from, until, room], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            for row in rows {
+                runs.push(row?);
+            }
+        }
+        above = priority;
+    }
+    Ok(runs)
 }
 
 /// The key of a run that no living process holds, and what it has to do with a slot.

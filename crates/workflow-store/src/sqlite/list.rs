@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{OptionalExtension as _, Row, params_from_iter};
 use workflow_core::ids::{RunId, WorkflowId};
+use workflow_core::priority::Priority;
 use workflow_core::store::order::run_not_found;
 use workflow_core::store::{RunFilter, RunHead, RunRecord};
 
@@ -125,6 +126,7 @@ impl Reading<'_> {
             stopped_by: None,
             progress: None,
             slot: None,
+            priority: Priority::NORMAL,
         })
     }
 

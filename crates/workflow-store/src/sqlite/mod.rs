@@ -7,6 +7,7 @@ mod controls;
 mod fault;
 mod holder;
 mod lease;
+mod limits;
 mod lines;
 mod list;
 mod notices;
@@ -39,8 +40,8 @@ use workflow_core::event::Event;
 use workflow_core::ids::RunId;
 use workflow_core::output::OutputEntry;
 use workflow_core::store::{
-    ControlRecord, ControlRequest, Lease, NewRun, NoticeClaim, NoticeId, OutputFilter, OutputWindow,
-    RunFilter, RunHead, RunRecord, RunStore, StoreError, Watcher, Watching,
+    ControlRecord, ControlRequest, LabelLimit, Lease, NewRun, NoticeClaim, NoticeId, OutputFilter,
+    OutputWindow, RunFilter, RunHead, RunRecord, RunStore, StoreError, Watcher, Watching,
 };
 
 pub use self::options::{SqliteOptions, Synchronous};
@@ -239,7 +240,23 @@ impl RunStore for SqliteStore {
     }
 
     async fn claim_next(&self, most: usize, now: Timestamp) -> Result<Vec<Lease>, StoreError> {
-        self.writer.queue.lend(move |writing, wanted| lease::claim_next(writing, most, now, wanted)).await
+        self.writer
+            .queue
+            .lend(move |writing, wanted| lease::claim_next(writing, most, now, None, wanted))
+            .await
+    }
+
+    async fn claim_within(
+        &self,
+        most: usize,
+        now: Timestamp,
+        limit: &LabelLimit,
+    ) -> Result<Vec<Lease>, StoreError> {
+        let limit = limit.clone();
+        let claim = move |writing: &mut writing::Writing, wanted| {
+            lease::claim_next(writing, most, now, Some(&limit), wanted)
+        };
+        self.writer.queue.lend(claim).await
     }
 
     fn lease_time(&self) -> Option<Duration> {

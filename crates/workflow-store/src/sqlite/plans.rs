@@ -13,7 +13,7 @@ use workflow_core::event::{Event, EventBody};
 use workflow_core::ids::{RunId, WorkflowId};
 use workflow_core::output::OutputEntry;
 use workflow_core::status::{RunStatus, WaitReason};
-use workflow_core::store::{Control, NewRun, OutputFilter, RunFilter, RunHead};
+use workflow_core::store::{Control, LabelLimit, NewRun, OutputFilter, RunFilter, RunHead};
 
 use super::append::Append;
 use super::fault::Outcome;
@@ -119,6 +119,7 @@ fn write_everything(writing: &mut Writing, run: &RunId) -> BundleHash {
         stopped_by: None,
         progress: None,
         slot: None,
+        priority: workflow_core::priority::Priority::NORMAL,
     };
     let event = |seq, body| Event { seq, at, body };
     let new =
@@ -143,7 +144,10 @@ fn write_everything(writing: &mut Writing, run: &RunId) -> BundleHash {
     done(lease::release(writing, &lease));
     done(lease::claim(writing, run, true));
     writing.leave().unwrap();
-    done(lease::claim_next(writing, 9, Timestamp::MAX, true));
+    done(lease::claim_next(writing, 9, Timestamp::MAX, None, true));
+    writing.leave().unwrap();
+    let limit = LabelLimit::new("tenant", 1).unwrap();
+    done(lease::claim_next(writing, 9, Timestamp::MAX, Some(&limit), true));
     writing.bury().unwrap();
     writing.living(99).unwrap();
     writing.leave().unwrap();

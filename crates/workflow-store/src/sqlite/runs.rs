@@ -26,6 +26,7 @@ pub(super) struct Creation {
     slot: Option<Arc<RunSlot>>,
     events: Events,
     head: Head,
+    priority: i8,
 }
 
 impl Creation {
@@ -38,6 +39,7 @@ impl Creation {
             created_at: nanoseconds(run.head.created_at),
             hash: run.head.bundle,
             slot: run.head.slot,
+            priority: run.head.priority.get(),
             bundle: run.bundle,
         })
     }
@@ -56,8 +58,8 @@ impl Creation {
         let holder = if wanted { Some(writing.register()?) } else { None };
         let epoch = writing.epochs(1)?;
         let sql = "INSERT INTO run
-            (id, workflow, status, created_at, completed_at, wakes, bundle, head, obeyed, epoch, holder)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+            (id, workflow, status, created_at, completed_at, wakes, bundle, head, obeyed, epoch, holder, priority)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
         let obeyed = self.events.obeyed.unwrap_or(0);
         writing.execute(
             sql,
@@ -73,6 +75,7 @@ impl Creation {
                 signed(obeyed),
                 signed(epoch),
                 holder,
+                self.priority,
             ),
         )?;
         let key = writing.connection.last_insert_rowid();

@@ -58,7 +58,12 @@ macro_rules! __store_cases {
             a_renewal_leaves_what_is_held
             runs_that_continue_by_themselves_and_no_process_holds_are_claimed
             no_more_is_given_than_was_asked_for
+            runs_of_the_highest_priority_are_claimed_first
+            of_one_priority_those_that_are_due_are_claimed_first_and_then_the_oldest
+            a_run_of_high_priority_that_waits_holds_up_no_other
             of_many_claimers_each_is_given_others
+            no_more_runs_with_a_label_are_held_than_its_limit
+            runs_with_other_values_and_without_the_label_are_claimed_in_their_place
             output_is_numbered_on
             output_numbers_grow
             what_was_dropped_is_told_where_it_is_missing
@@ -113,6 +118,7 @@ macro_rules! __store_cases {
             what_a_process_stored_another_reads
             of_many_processes_one_wins_each_claim
             of_many_processes_each_is_given_others
+            of_many_processes_none_exceeds_the_limit_of_a_label
             a_control_reaches_the_holder_in_another_process
             of_many_processes_one_claims_a_notice
         ] }
@@ -130,6 +136,7 @@ macro_rules! __store_cases {
             a_holder_that_held_nothing_for_long_is_as_good_as_new
             what_ran_out_is_given_to_the_next_who_asks
             what_ran_out_can_be_deleted
+            what_ran_out_leaves_room_within_a_limit
         ] }
     };
     ($do:ident $with:tt hints) => {

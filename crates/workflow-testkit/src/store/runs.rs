@@ -14,6 +14,7 @@ use workflow_core::definition::{Stage, Workflow};
 use workflow_core::event::{Event, EventBody, RunCreated};
 use workflow_core::ids::{RunId, StageId, WorkflowId};
 use workflow_core::output::{OutputEntry, OutputKind};
+use workflow_core::priority::Priority;
 use workflow_core::status::{RunStatus, StageStatus, Wait};
 use workflow_core::store::{Lease, NewRun, RunHead, RunProgress, RunSlot, RunStore, SlotMode, StoreError};
 
@@ -47,6 +48,7 @@ pub fn bundle(workflow: &str) -> Arc<Bundle> {
         output: None,
         worktree: None,
         concurrency: None,
+        priority: None,
         repeat: None,
         budget: None,
         stages,
@@ -70,6 +72,7 @@ pub fn run_of(workflow: &str, name: &str, age: u64) -> NewRun {
         max_iters: None,
         isolated: false,
         slot: None,
+        priority: Priority::NORMAL,
         seed: u64::MAX,
         by: None,
         signature: None,
@@ -89,6 +92,7 @@ pub fn run_of(workflow: &str, name: &str, age: u64) -> NewRun {
         stopped_by: None,
         progress: None,
         slot: None,
+        priority: Priority::NORMAL,
     };
     let mut first = event(1, EventBody::RunCreated(created.into()));
     first.at = at(age);
@@ -131,6 +135,26 @@ pub fn create_free(store: &dyn RunStore, name: &str, status: RunStatus) {
     let lease = create(store, name);
     if status != RunStatus::Pending {
         block_on(store.append(&lease, 1, &[started(2)].into(), Some(&head(status)))).unwrap();
+    }
+    block_on(store.release(lease)).unwrap();
+}
+
+/// Creates a run with that priority, created `age` seconds after the fixed moment, that continues at once or is paused until a
+/// time, and releases it.
+pub fn create_turn(store: &dyn RunStore, name: &str, age: u64, priority: i64, until: Option<u64>) {
+    let mut run = run_of("feature", name, age);
+    run.head.priority = Priority::new(priority).unwrap();
+    if let Some(EventBody::RunCreated(created)) = run.events.first_mut().map(|event| &mut event.body) {
+        Arc::make_mut(created).priority = run.head.priority;
+    }
+    let mut head = run.head.clone();
+    let lease = block_on(store.create(run)).unwrap();
+    if let Some(until) = until {
+        head.status = RunStatus::Paused;
+        let mut wait = Wait::paused();
+        wait.until = Some(at(until));
+        head.wait = Some(Box::new(wait));
+        block_on(store.append(&lease, 1, &[started(2)].into(), Some(&head))).unwrap();
     }
     block_on(store.release(lease)).unwrap();
 }

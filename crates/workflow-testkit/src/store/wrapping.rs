@@ -13,8 +13,8 @@ use workflow_core::ids::RunId;
 use workflow_core::output::OutputEntry;
 use workflow_core::status::RunStatus;
 use workflow_core::store::{
-    Control, ControlRecord, ControlRequest, Lease, NewRun, NoticeClaim, NoticeId, OutputFilter, OutputWindow,
-    RunFilter, RunHead, RunRecord, RunStore, StoreError, Watcher, Watching,
+    Control, ControlRecord, ControlRequest, LabelLimit, Lease, NewRun, NoticeClaim, NoticeId, OutputFilter,
+    OutputWindow, RunFilter, RunHead, RunRecord, RunStore, StoreError, Watcher, Watching,
 };
 
 use super::runs::{at, entry, head, id, new_run, started};
@@ -58,7 +58,7 @@ impl<F: Fixture, W: Fn(Box<dyn RunStore>) -> Box<dyn RunStore>> Fixture for Wrap
 }
 
 /// The methods of [`RunStore`], in the order of the trait.
-pub const METHODS: [&str; 23] = [
+pub const METHODS: [&str; 24] = [
     "create",
     "append",
     "append_output",
@@ -71,6 +71,7 @@ pub const METHODS: [&str; 23] = [
     "count",
     "claim",
     "claim_next",
+    "claim_within",
     "lease_time",
     "renew",
     "release",
@@ -131,6 +132,7 @@ fn call(store: &dyn RunStore, method: &str) -> String {
     let (run, lease) = (id("r1"), Lease { run: id("r1"), epoch: 3, previous: 0, deaths: 0, behind: None });
     let notice = NoticeId { run: id("r1"), event: 2, target: "t".to_owned() };
     let head = head(RunStatus::Running);
+    let limit = LabelLimit::new("tenant", 2).unwrap();
     match method {
         "create" => format!("{:?}", block_on(store.create(new_run("r1")))),
         "append" => format!("{:?}", block_on(store.append(&lease, 1, &[started(2)].into(), Some(&head)))),
@@ -144,6 +146,7 @@ fn call(store: &dyn RunStore, method: &str) -> String {
         "count" => format!("{:?}", block_on(store.count(&RunFilter::all()))),
         "claim" => format!("{:?}", block_on(store.claim(&run))),
         "claim_next" => format!("{:?}", block_on(store.claim_next(4, at(0)))),
+        "claim_within" => format!("{:?}", block_on(store.claim_within(4, at(0), &limit))),
         "lease_time" => format!("{:?}", store.lease_time()),
         "renew" => format!("{:?}", block_on(store.renew())),
         "release" => format!("{:?}", block_on(store.release(lease))),
@@ -231,6 +234,22 @@ impl RunStore for Recorder {
         Ok(vec![Lease {
             run: id("claimed"),
             epoch: most as u64 + now.as_second().unsigned_abs(),
+            previous: 0,
+            deaths: 2,
+            behind: None,
+        }])
+    }
+
+    async fn claim_within(
+        &self,
+        most: usize,
+        now: Timestamp,
+        limit: &LabelLimit,
+    ) -> Result<Vec<Lease>, StoreError> {
+        self.called("claim_within");
+        Ok(vec![Lease {
+            run: id("claimed-within"),
+            epoch: (most + limit.most()) as u64 + now.as_second().unsigned_abs(),
             previous: 0,
             deaths: 2,
             behind: None,

@@ -14,8 +14,9 @@ use workflow_core::output::{OutputEntry, OutputKind};
 use workflow_core::provider::async_trait;
 use workflow_core::status::RunStatus;
 use workflow_core::store::{
-    ControlRecord, ControlRequest, Lease, MemoryStore, NewRun, NoticeClaim, NoticeId, OutputFilter,
-    OutputWindow, RunFilter, RunHead, RunRecord, RunStore, StoreError, Watcher, Watchers, Watching,
+    ControlRecord, ControlRequest, LabelLimit, Lease, MemoryStore, NewRun, NoticeClaim, NoticeId,
+    OutputFilter, OutputWindow, RunFilter, RunHead, RunRecord, RunStore, StoreError, Watcher, Watchers,
+    Watching,
 };
 use workflow_testkit::store::Damage;
 use workflow_testkit::store::runs::{id, output_of, started};
@@ -25,6 +26,7 @@ use crate::fixture::{LEASE_TIME, Shared};
 use crate::noticing::{self, Notices};
 use crate::queuing;
 use crate::searching;
+use crate::turns;
 
 /// One process, as far as its defect allows.
 pub(crate) struct Defective {
@@ -432,7 +434,7 @@ impl RunStore for Defective {
             _ => &[],
         };
         let most = if self.has(Defect::GivesMoreThanAsked) { usize::MAX } else { most };
-        let mut leases = self.inner.claim_next(most, now).await?;
+        let mut leases = turns::given(self.defect, &self.inner, most, now).await?;
         for record in self.inner.list(&RunFilter::all()).await? {
             if also.contains(&record.head.status) && record.holder.is_none() {
                 leases.push(self.inner.claim(&record.run_id).await?);
@@ -449,6 +451,20 @@ impl RunStore for Defective {
             };
             let twice = others.into_iter().find(|lease| !leases.contains(lease));
             leases.extend(twice);
+        }
+        Ok(leases)
+    }
+
+    async fn claim_within(
+        &self,
+        most: usize,
+        now: Timestamp,
+        limit: &LabelLimit,
+    ) -> Result<Vec<Lease>, StoreError> {
+        let given = self.shared.leases.lock().unwrap().len();
+        let leases = turns::within(self.defect, &self.inner, given, (most, now), limit).await?;
+        for lease in &leases {
+            self.lent(lease);
         }
         Ok(leases)
     }
@@ -538,31 +554,14 @@ impl RunStore for Defective {
     }
 
     async fn prune(&self, ended_before: Timestamp, most: usize) -> Result<usize, StoreError> {
-        match self.defect {
-            Defect::PrunesWhatHasJustEnded => {
-                self.inner.prune(ended_before + SignedDuration::from_nanos(1), most).await
-            }
-            Defect::PrunesMoreThanAsked => self.inner.prune(ended_before, usize::MAX).await,
-            Defect::PrunesTheNewestFirst => {
-                let mut ended = self.inner.list(&RunFilter::all()).await?;
-                ended.retain(|run| run.head.completed_at.is_some_and(|ended| ended < ended_before));
-                ended.sort_by_key(|run| std::cmp::Reverse(run.head.completed_at));
-                ended.truncate(most);
-                for run in &ended {
-                    self.inner.delete(&run.run_id).await?;
+        if self.has(Defect::PrunesWhatIsHeld) {
+            for run in self.inner.list(&RunFilter::all()).await? {
+                if run.head.status.is_terminal() {
+                    self.free(&run.run_id).await;
                 }
-                Ok(ended.len())
             }
-            Defect::PrunesWhatIsHeld => {
-                for run in self.inner.list(&RunFilter::all()).await? {
-                    if run.head.status.is_terminal() {
-                        self.free(&run.run_id).await;
-                    }
-                }
-                self.inner.prune(ended_before, most).await
-            }
-            _ => self.inner.prune(ended_before, most).await,
         }
+        turns::prune(self.defect, &self.inner, ended_before, most).await
     }
 
     async fn claim_notice(

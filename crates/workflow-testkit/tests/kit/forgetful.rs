@@ -144,6 +144,10 @@ hand_on!(Forgetful, self => self.old.0, {
         self.of("claim_next").claim_next(most, now).await
     }
 
+    async fn claim_within(&self, most: usize, now: Timestamp, limit: &LabelLimit) -> Answer<Vec<Lease>> {
+        self.of("claim_within").claim_within(most, now, limit).await
+    }
+
     fn lease_time(&self) -> Option<Duration> {
         self.of("lease_time").lease_time()
     }

@@ -15,4 +15,5 @@ mod searching;
 #[cfg(feature = "sim")]
 mod sim;
 mod sinks;
+mod turns;
 mod whole;

@@ -51,7 +51,7 @@ fn pointers_and_wrappers_hand_every_method_on() {
 
 #[test]
 fn a_method_that_is_not_handed_on_is_found() {
-    for method in ["output_window", "count", "claim_next", "lease_time", "renew", "prune"] {
+    for method in ["output_window", "count", "claim_next", "claim_within", "lease_time", "renew", "prune"] {
         let check = || every_method_is_handed_on(|store: Recorder| Box::new(Forgetful::new(store, method)));
         let panic = catch_unwind(check).unwrap_err();
         let message = panic.downcast_ref::<String>().unwrap();

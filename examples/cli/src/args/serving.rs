@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
+use workflow_core::definition::Period;
 
 /// What `serve` takes.
 #[derive(Debug, clap::Args)]
@@ -40,6 +41,10 @@ pub(crate) struct ServeArgs {
     /// token: use an address that only your own machines reach.
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub metrics: Option<SocketAddr>,
+    /// When asked to stop, let calls that are under way end for at most this long (`30s`, `10m`) before they are stopped. No
+    /// further call is made meanwhile.
+    #[arg(long, value_name = "TIME")]
+    pub drain: Option<Period>,
 }
 
 /// What `studio` takes.

@@ -62,6 +62,7 @@ pub(crate) async fn run(place: &Place, json: bool, args: &RunArgs) -> Result<Exi
         start = start.interactive();
     }
     start.isolated = args.isolated();
+    start.priority = args.priority;
     if start.is_isolated(&plan) {
         home::make(&place.home.path)?;
         let base = plan.workflow().worktree.as_ref().and_then(|worktree| worktree.base.as_deref());

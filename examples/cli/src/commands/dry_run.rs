@@ -45,6 +45,7 @@ pub(crate) async fn dry_run(home: &Home, json: bool, args: &RunArgs) -> Result<E
         max_iters: None,
         interactive: args.interactive,
         isolated: args.isolated(),
+        priority: args.priority,
         dry_run: true,
     };
     let StartOutcome::DryRun(dry) = host.ask(request).await? else {

@@ -14,7 +14,7 @@ use crate::store_url::Place;
 
 /// Serves the agent that started this program, until standard input ends or a signal arrives.
 pub(crate) async fn mcp(place: &Place, args: &McpArgs) -> Result<Exit, Error> {
-    let server = Server::start(place, args.no_worker, &Beside::default()).await?;
+    let server = Server::start(place, args.no_worker, &Beside::default(), None).await?;
     let service = server.service.clone();
     let scopes: &[Scope] = if args.read_only { &[Scope::Read] } else { &[Scope::Read, Scope::Run] };
     let caller = Caller::new(user(), "mcp").scopes(scopes.iter().copied());

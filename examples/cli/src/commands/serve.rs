@@ -15,12 +15,13 @@ use futures::stream::{StreamExt as _, TryStreamExt as _};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::runtime::{Handle, Runtime};
-use workflow_core::stop::Stop;
+use workflow_core::definition::Period;
 use workflow_exec::{Engine, Spawn, WorkOptions};
 use workflow_service::http::{self, Options, Tokens};
 use workflow_service::{Caller, Scope, Service, stdio};
 
 use crate::args::{More, ServeArgs};
+use crate::drain::Step;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::host::{Beside, Host, user};
@@ -49,12 +50,19 @@ pub(super) struct Server {
     pub service: Service,
     pub runtime: Runtime,
     signals: UnboundedReceiver<i32>,
+    /// What the first signal does.
+    first: Step,
     notifying: Option<Notifying>,
 }
 
 impl Server {
     /// Opens the store, and drives runs of it that have no driver, unless told not to.
-    pub(super) async fn start(place: &Place, no_worker: bool, beside: &Beside) -> Result<Self, Error> {
+    pub(super) async fn start(
+        place: &Place,
+        no_worker: bool,
+        beside: &Beside,
+        drain: Option<Period>,
+    ) -> Result<Self, Error> {
         let signals = signals::listen()?;
         let runtime = Runtime::new().map_err(Error::System)?;
         let host = Host::open_on(place, Threads(runtime.handle().clone()), beside)?;
@@ -71,7 +79,7 @@ impl Server {
                 }
             });
         }
-        Ok(Self { engine, service, runtime, signals, notifying })
+        Ok(Self { engine, service, runtime, signals, first: Step::first(drain), notifying })
     }
 
     /// Waits until `served` ends, or a signal arrives, which drops `stop`. Runs that are under way then are left to be
@@ -81,15 +89,14 @@ impl Server {
         served: BoxFuture<'_, Result<(), Error>>,
         stop: oneshot::Sender<()>,
     ) -> Result<Exit, Error> {
-        let Self { engine, runtime, mut signals, notifying, .. } = self;
+        let Self { engine, runtime, mut signals, first, notifying, .. } = self;
         let stopping = async {
-            let mut how = Stop::Gracefully;
+            let mut step = first;
             let mut stop = Some(stop);
             while signals.next().await.is_some() {
                 drop(stop.take());
-                let engine = engine.clone();
-                runtime.spawn(async move { engine.shutdown(how).await });
-                how = Stop::AtOnce;
+                runtime.spawn(step.take(&engine));
+                step = step.next();
             }
         };
         let mut stopping = Box::pin(stopping);
@@ -99,7 +106,7 @@ impl Server {
             Either::Right(_) => Ok(()),
         };
         // Another signal hurries.
-        select(Box::pin(engine.shutdown(Stop::Gracefully)), stopping).await;
+        select(first.take(&engine), stopping).await;
         drop(notifying);
         // A thread may still read standard input.
         runtime.shutdown_background();
@@ -112,7 +119,7 @@ pub(crate) async fn serve(place: &Place, args: &ServeArgs) -> Result<Exit, Error
     let monitoring = args.metrics.map(Monitoring::bind).transpose()?;
     let metrics = monitoring.as_ref().map(|monitoring| monitoring.metrics.clone());
     let beside = Beside { notify: args.notify, metrics };
-    let server = Server::start(place, args.no_worker, &beside).await?;
+    let server = Server::start(place, args.no_worker, &beside, args.drain).await?;
     let _monitoring = monitoring.map(|monitoring| monitoring.start(&server.engine)).transpose()?;
     let service = server.service.clone();
     let (stop, stopped) = oneshot::channel::<()>();

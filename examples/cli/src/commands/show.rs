@@ -72,6 +72,9 @@ fn facts(detail: &RunDetail, plan: &RunPlan, branch: Option<String>) -> Vec<[Str
     for (n, (name, value)) in run.labels.iter().enumerate() {
         fact(if n == 0 { "labels" } else { "" }, format!("{name}={}", shorten(value, VALUE)));
     }
+    if !run.priority.is_normal() {
+        fact("priority", run.priority.to_string());
+    }
     let requested = run.requested.as_ref().map(|what| format!(", {what} requested")).unwrap_or_default();
     fact("status", format!("{}{requested}{}", word(run.status), words::by(run.stopped_by.as_ref())));
     for wait in run.waits.iter().filter(|wait| wait.reason != WaitReason::Pause) {

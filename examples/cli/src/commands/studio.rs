@@ -30,7 +30,7 @@ pub(crate) async fn studio(place: &Place, args: &StudioArgs) -> Result<Exit, Err
             "the files of the page are missing: build the program again, with --release".to_owned(),
         )
     })?;
-    let server = Server::start(place, args.no_worker, &Beside::default()).await?;
+    let server = Server::start(place, args.no_worker, &Beside::default(), None).await?;
     let bound = server.runtime.spawn(TcpListener::bind((Ipv4Addr::LOCALHOST, args.port))).await;
     let bound = bound.map_err(|error| Error::System(error.into()))?;
     let listener = bound.map_err(|error| {

@@ -9,12 +9,12 @@ use futures::future::{BoxFuture, FutureExt as _};
 use futures::select;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use signal_hook::consts::SIGQUIT;
-use workflow_core::stop::Stop;
 use workflow_core::store::StoreError;
 use workflow_exec::WorkOptions;
 
 use crate::args::WorkerArgs;
 use crate::display::{Log, Roll};
+use crate::drain::Step;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::foreground;
@@ -26,8 +26,8 @@ use crate::{print, signals};
 
 /// Drives the runs that no process drives, until a signal arrives.
 ///
-/// The first signal stops the calls and leaves the runs to other processes; the next one kills the calls that have not
-/// stopped.
+/// The first signal stops the calls, after it let them end where `--drain` says so, and leaves the runs to other processes; the
+/// next one hurries.
 pub(crate) async fn worker(place: &Place, json: bool, args: &WorkerArgs) -> Result<Exit, Error> {
     let mut signals = signals::listen()?;
     let roll = Roll::new();
@@ -49,22 +49,20 @@ pub(crate) async fn worker(place: &Place, json: bool, args: &WorkerArgs) -> Resu
     options.workflows.clone_from(&args.workflow);
     options.providers.clone_from(&args.provider);
     options.only_catalog = args.only_catalog;
+    options.per_label.clone_from(&args.limit_per_label);
     let mut work = Box::pin(host.engine.work(options).fuse());
-    let mut requests: FuturesUnordered<BoxFuture<'_, ()>> = FuturesUnordered::new();
-    let mut how = Stop::Gracefully;
+    let mut requests: FuturesUnordered<BoxFuture<'static, ()>> = FuturesUnordered::new();
+    let mut step = Step::first(args.drain);
     let ended = loop {
         select! {
             ended = work => break ended,
             signal = signals.select_next_some() => {
                 if signal == SIGQUIT {
-                    how = Stop::AtOnce;
+                    step = Step::Kill;
                 }
-                print::to_stderr(&format!("{}: {}", foreground::name(signal), match how {
-                    Stop::Gracefully => "stopping the calls, and leaving the runs to other processes",
-                    _ => "killing the calls",
-                }));
-                requests.push(host.engine.shutdown(how).boxed());
-                how = Stop::AtOnce;
+                print::to_stderr(&format!("{}: {}", foreground::name(signal), step.what()));
+                requests.push(step.take(&host.engine));
+                step = step.next();
             }
             () = requests.select_next_some() => {}
         }

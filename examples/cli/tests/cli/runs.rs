@@ -349,7 +349,7 @@ fn help_names_the_exit_codes_and_where_secrets_come_from() {
     foreground, Ctrl-C cancels it: its calls are asked to stop and have a grace period. Ctrl-C again kills them. Ctrl-Z
     suspends the calls with the program, and `fg` continues both. A worker that receives any of the signals SIGINT,
     SIGTERM and SIGHUP stops its calls, leaves its runs to other processes, and exits with 0; a second signal, or
-    SIGQUIT, kills the calls that have not stopped.
+    SIGQUIT, kills the calls that have not stopped. With --drain it first lets its calls end for that long.
 
     A run pauses when it needs a person: for an approval, for the answer to a question, or to say whether an interrupted
     call did its work. `workflow answer RUN` shows what it asks, `workflow answer RUN ANSWER` answers it. A run whose

@@ -150,6 +150,50 @@ fn a_worker_that_is_asked_to_end_hands_its_runs_over() {
 }
 
 #[test]
+fn a_worker_that_drains_lets_its_calls_end_and_makes_no_other() {
+    on_every_store(|home| {
+        leave(&home, "first");
+        let mut worker = home.start_until(&["worker", "--json", "--drain", "10m"], "begun-first");
+        worker.signal(Signal::TERM);
+        worker.wait_for_stderr(
+            "SIGTERM: starting no calls, and letting those under way end for at most 10m00s",
+        );
+        leave(&home, "second");
+        assert!(lives(&home, "pid-first"));
+        home.write("gate", "");
+        let ended = worker.wait();
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        assert_eq!(deeds(&ended), [("first".into(), "taken_up".into()), ("first".into(), "left".into())]);
+        assert_eq!(home.read("trace-first"), "one\n", "the second call was not made");
+        assert_eq!(home.show("second")["status"], "pending");
+
+        let worker = home.start(&["worker"]);
+        until_status(&home, "first", "completed");
+        until_status(&home, "second", "completed");
+        end(worker);
+        assert_eq!(home.read("trace-first"), "one\ntwo\n", "the first call was not made again");
+    });
+}
+
+#[test]
+fn a_worker_drains_no_longer_than_it_may() {
+    for (arguments, signals) in [(["worker", "--drain", "1ms"], 1), (["worker", "--drain", "1h"], 2)] {
+        let home = Home::with_stages(&STAGES);
+        leave(&home, "first");
+        let mut worker = home.start_until(&arguments, "begun-first");
+        worker.signal(Signal::TERM);
+        worker.wait_for_stderr("starting no calls");
+        if signals > 1 {
+            worker.signal(Signal::TERM);
+        }
+        assert_eq!(worker.wait().code, Some(0));
+        assert!(!lives(&home, "pid-first"));
+        assert_eq!(home.show("first")["status"], "running");
+        assert_eq!(home.read("trace-first"), "one\n");
+    }
+}
+
+#[test]
 fn a_worker_that_is_asked_twice_does_not_wait_for_the_stubborn() {
     let home = Home::with_stages(&[(
         "one",

@@ -9,6 +9,7 @@ use super::graph::{GraphNode, Node};
 use super::input::WorkflowInput;
 use super::workflow::{Concurrency, Exhausted, Lane, LoopSpec, Stage, Workflow, WorktreeSpec};
 use crate::ids::{NodeId, StageId, WorkflowId};
+use crate::priority::Priority;
 use crate::slot::SlotMode;
 
 impl Workflow {
@@ -42,6 +43,7 @@ impl Workflow {
             output: None,
             worktree: None,
             concurrency: None,
+            priority: None,
             stages: IndexMap::new(),
             finally: Vec::new(),
             finally_timeout: None,
@@ -130,6 +132,12 @@ impl Workflow {
     #[must_use]
     pub fn concurrency(self, key: impl Into<String>, mode: SlotMode) -> Self {
         Self { concurrency: Some(Box::new(Concurrency { key: key.into(), mode })), ..self }
+    }
+
+    /// Gives runs a priority.
+    #[must_use]
+    pub fn priority(self, priority: Priority) -> Self {
+        Self { priority: Some(priority), ..self }
     }
 
     /// Lets the stages run in a loop.

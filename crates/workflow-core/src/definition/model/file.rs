@@ -11,6 +11,7 @@ use super::duration::Period;
 use super::input::WorkflowInput;
 use super::workflow::{Budget, Concurrency, LoopSpec, Stage, Workflow, WorktreeSpec};
 use crate::ids::{ProfileId, StageId, WorkflowId};
+use crate::priority::Priority;
 use crate::role::VariableType;
 
 /// Writes a workflow in the form of a file.
@@ -64,6 +65,11 @@ struct Header<'w> {
     /// That runs with the same key do not work at the same time, in all engines that share the store.
     #[serde(skip_serializing_if = "Option::is_none")]
     concurrency: Option<&'w Concurrency>,
+    /// Which of the runs that wait for a worker is first: the one with the highest priority, from -9 to 9, or `low` (-5), `normal`
+    /// (0) or `high` (5); default: 0. The start of a run can say otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<PriorityEntry>")]
+    priority: Option<Priority>,
     /// Whether the workflow is neither changed nor deleted until this is removed. Runs do not depend on it.
     #[serde(skip_serializing_if = "Option::is_none")]
     protected: Option<bool>,
@@ -82,6 +88,7 @@ impl Serialize for File<'_> {
             output,
             worktree,
             concurrency,
+            priority,
             stages,
             finally,
             finally_timeout,
@@ -100,6 +107,7 @@ impl Serialize for File<'_> {
             output: output.as_ref(),
             worktree: worktree.as_deref(),
             concurrency: concurrency.as_deref(),
+            priority: *priority,
             protected: None,
         };
         let mut file = serializer.serialize_map(Some(stages.len() + 1))?;
@@ -119,6 +127,24 @@ pub(crate) struct WorkflowFile<'w> {
     workflow: Header<'w>,
     #[schemars(flatten)]
     stages: BTreeMap<String, StageEntry>,
+}
+
+/// A priority as a number or a name.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[allow(dead_code, reason = "describes the form of a file to schemars")]
+enum PriorityEntry {
+    Number(Priority),
+    Name(PriorityName),
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "snake_case")]
+#[allow(dead_code, reason = "describes the form of a file to schemars")]
+enum PriorityName {
+    Low,
+    Normal,
+    High,
 }
 
 /// A stage, or in short the name of its profile.

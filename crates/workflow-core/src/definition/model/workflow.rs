@@ -10,6 +10,7 @@ use super::duration::Period;
 use super::input::WorkflowInput;
 use super::schema::SchemaSource;
 use crate::ids::{StageId, WorkflowId};
+use crate::priority::Priority;
 use crate::slot::SlotMode;
 
 /// A workflow: stages that run in order, once or in a loop.
@@ -44,6 +45,9 @@ pub struct Workflow {
     /// That runs with the same key do not work at the same time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<Box<Concurrency>>,
+    /// Which of the runs that no process drives is claimed first; default: 0. The start of a run can say otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<Priority>,
     /// The stages, in the order they run.
     pub stages: IndexMap<StageId, Stage>,
     /// The last of the stages, which run however the others end: after a success, a failure or a cancellation.

@@ -16,6 +16,7 @@ use crate::definition::model::{
 use crate::definition::report::Report;
 use crate::definition::yaml::{Kind, Node};
 use crate::ids::{StageId, WorkflowId};
+use crate::priority::{InvalidPriority, Priority};
 use crate::slot::SlotMode;
 use crate::suggest::{nearest, slug};
 
@@ -59,6 +60,7 @@ pub(crate) fn workflow(
     let output = fields.take("output").map(Node::to_value);
     let worktree = worktree(&mut fields, &path, report);
     let concurrency = concurrency(&mut fields, &path, report);
+    let priority = priority(&mut fields, &path, report);
     // What catalogs look at: it is not a part of what runs.
     fields.truth("protected", report);
     fields.finish(report);
@@ -93,6 +95,7 @@ pub(crate) fn workflow(
         output,
         worktree,
         concurrency,
+        priority,
         stages,
         finally,
         finally_timeout,
@@ -134,6 +137,23 @@ fn concurrency(
     let mode = fields.choice("mode", &MODES, report).unwrap_or_default();
     fields.finish_strict(&[], report);
     Some(Box::new(Concurrency { key: key?, mode }))
+}
+
+/// Which runs are claimed first: a number or a name.
+fn priority(fields: &mut Fields<'_, '_>, parent: &Path<'_>, report: &mut Report<'_>) -> Option<Priority> {
+    let path = parent.key("priority");
+    let node = fields.take("priority")?;
+    let read = match &node.kind {
+        Kind::Scalar(_, Value::Number(number)) => {
+            number.as_i64().ok_or(InvalidPriority).and_then(Priority::new)
+        }
+        Kind::Scalar(_, Value::String(text)) => text.parse(),
+        _ => {
+            wrong_type(node, "a whole number from -9 to 9, or `low`, `normal` or `high`", &path, report);
+            return None;
+        }
+    };
+    read.map_err(|error| report.refuse("out-of-range", &path, error.to_string())).ok()
 }
 
 /// The id in the file, which may be left out where the file's name gives it.

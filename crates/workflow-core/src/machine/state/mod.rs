@@ -293,6 +293,7 @@ impl State {
             stopped_by: self.stopped_by.clone(),
             progress: self.progress().map(Arc::new),
             slot: self.created.slot.clone(),
+            priority: self.created.priority,
         }
     }
 

@@ -138,6 +138,7 @@ impl From<Box<State>> for RunView {
             run_id: state.created.run.clone(),
             workflow_id: state.created.workflow.clone(),
             labels: state.created.labels.clone(),
+            priority: state.created.priority,
             status: state.status,
             wait,
             waits,

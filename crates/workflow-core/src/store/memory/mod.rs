@@ -21,8 +21,8 @@ use super::order::{check_numbers, check_output, page, run_not_found};
 use super::sync::{lock, read, write};
 use super::watchers::Watchers;
 use super::{
-    Control, ControlRecord, ControlRequest, Lease, NewRun, NoticeClaim, NoticeId, OutputFilter, OutputWindow,
-    RunFilter, RunHead, RunRecord, RunStore, SlotMode, StoreError, Watcher, Watching,
+    Control, ControlRecord, ControlRequest, LabelLimit, Lease, NewRun, NoticeClaim, NoticeId, OutputFilter,
+    OutputWindow, Room, RunFilter, RunHead, RunRecord, RunStore, SlotMode, StoreError, Watcher, Watching,
 };
 use crate::bundle::{Bundle, BundleHash};
 use crate::event::Event;
@@ -302,16 +302,46 @@ impl RunStore for MemoryStore {
                 let run = lock(run);
                 let is_free =
                     run.head.goes_on(now) && run.holder().is_none() && self.behind(id, &run).is_none();
-                is_free.then_some((run.head.created_at, id))
+                is_free.then(|| (run.head.turn(), id))
             })
             .collect();
-        // The order is unspecified, but simulations need a deterministic one.
         free.sort_unstable();
         let lent = free.into_iter().filter_map(|(_, id)| {
             let mut run = lock(runs.get(id)?);
             if run.head.goes_on(now) { self.lend(id, &mut run).ok() } else { None }
         });
         Ok(lent.take(most).collect())
+    }
+
+    async fn claim_within(
+        &self,
+        most: usize,
+        now: Timestamp,
+        limit: &LabelLimit,
+    ) -> Result<Vec<Lease>, StoreError> {
+        // No other claim is carried out meanwhile.
+        let runs = write(&self.shared.runs);
+        let mut room = Room::new(limit);
+        let mut free = Vec::new();
+        for (id, run) in runs.iter() {
+            let run = lock(run);
+            if run.holder().is_some() {
+                room.held(&run.head);
+            } else if run.head.goes_on(now) && self.behind(id, &run).is_none() {
+                free.push((run.head.turn(), id));
+            }
+        }
+        free.sort_unstable();
+        let mut leases = Vec::new();
+        for (_, id) in free {
+            let Some(run) = runs.get(id).filter(|_| leases.len() < most) else { break };
+            let mut run = lock(run);
+            if room.is_for(&run.head) {
+                leases.push(self.lend(id, &mut run)?);
+                room.held(&run.head);
+            }
+        }
+        Ok(leases)
     }
 
     fn lease_time(&self) -> Option<Duration> {

@@ -57,7 +57,22 @@ fn a_newer_format_is_refused_and_left_alone() {
     newer.pragma_update(None, "user_version", 99).unwrap();
     newer.close().unwrap();
     let (_, message) = refusal(&database(&home));
-    assert!(message.contains("format 99") && message.contains("up to 4"), "{message}");
+    assert!(message.contains("format 99") && message.contains("up to 5"), "{message}");
+}
+
+#[test]
+fn a_database_to_which_a_newer_version_added_something_is_used() {
+    let (store, home) = open();
+    create(&store, "r1");
+    drop(store);
+    let newer = Connection::open(database(&home)).unwrap();
+    let version: i64 = newer.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+    assert_eq!(version, 4, "what processes of format 4 look at");
+    newer
+        .execute_batch("UPDATE sequence SET value = 99 WHERE name = 'format'; ALTER TABLE run ADD later TEXT")
+        .unwrap();
+    newer.close().unwrap();
+    create(&SqliteStore::open(database(&home)).unwrap(), "r2");
 }
 
 #[test]

@@ -9,11 +9,11 @@ use workflow_core::status::RunStatus;
 use workflow_core::store::{Lease, RunStore, StoreError};
 
 use crate::store::Fixture;
-use crate::store::runs::{append, at, create, create_free, id, started, succeeded};
+use crate::store::runs::{append, at, create, create_free, create_turn, id, started, succeeded};
 
 pub(super) fn claimed(store: &dyn RunStore, most: usize) -> Vec<Lease> {
     let mut leases = block_on(store.claim_next(most, at(0))).unwrap();
-    // The order is not guaranteed.
+    // What is claimed matters here, not the order.
     leases.sort_by(|a, b| a.run.cmp(&b.run));
     leases
 }
@@ -65,6 +65,53 @@ pub fn no_more_is_given_than_was_asked_for(fixture: &dyn Fixture) {
     }
     let different: HashSet<&RunId> = leases.iter().map(|lease| &lease.run).collect();
     assert_eq!(different.len(), 5);
+}
+
+/// The runs that are claimed one after the other until none is left.
+fn in_turn(store: &dyn RunStore, now: u64) -> Vec<String> {
+    let next = || block_on(store.claim_next(1, at(now))).unwrap().pop();
+    std::iter::from_fn(next).map(|lease| lease.run.to_string()).collect()
+}
+
+pub fn runs_of_the_highest_priority_are_claimed_first(fixture: &dyn Fixture) {
+    let store = &*fixture.open();
+    let priorities = [0, -9, 5, 9, -5, 0, 9];
+    for (age, priority) in (0..).zip(priorities) {
+        create_turn(store, &format!("r{age}"), age, priority, None);
+    }
+    let all = ["r3", "r6", "r2", "r0", "r5", "r4", "r1"];
+    let leases = block_on(store.claim_next(9, at(9))).unwrap();
+    assert_eq!(runs(&leases), all, "all at once");
+    for lease in leases {
+        let number: usize = lease.run.as_str()[1..].parse().unwrap();
+        let head = block_on(store.get(&lease.run)).unwrap().head;
+        assert_eq!(i64::from(head.priority.get()), priorities[number], "{}", lease.run);
+        block_on(store.release(lease)).unwrap();
+    }
+    assert_eq!(in_turn(store, 9), all, "one after the other");
+}
+
+pub fn of_one_priority_those_that_are_due_are_claimed_first_and_then_the_oldest(fixture: &dyn Fixture) {
+    let store = &*fixture.open();
+    create_turn(store, "newest", 4, 3, None);
+    create_turn(store, "due-later", 1, 3, Some(60));
+    create_turn(store, "due-first", 5, 3, Some(50));
+    create_turn(store, "not-due", 1, 3, Some(71));
+    create_turn(store, "other", 1, 2, Some(1));
+    create_turn(store, "newer-still", 6, 3, None);
+    let expected = ["due-first", "due-later", "newest", "newer-still", "other"];
+    assert_eq!(in_turn(store, 70), expected);
+}
+
+pub fn a_run_of_high_priority_that_waits_holds_up_no_other(fixture: &dyn Fixture) {
+    let store = &*fixture.open();
+    for n in 0..5 {
+        create_turn(store, &format!("waits{n}"), n, 9, Some(100));
+    }
+    create(store, "held");
+    create_turn(store, "free", 9, -1, None);
+    assert_eq!(runs(&block_on(store.claim_next(3, at(99))).unwrap()), ["free"]);
+    assert_eq!(block_on(store.claim_next(3, at(100))).unwrap().len(), 3);
 }
 
 pub fn of_many_claimers_each_is_given_others(fixture: &dyn Fixture) {
