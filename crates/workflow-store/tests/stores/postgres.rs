@@ -2,6 +2,7 @@
 
 mod backup;
 mod failover;
+mod former;
 mod leases;
 mod passwords;
 mod tables;

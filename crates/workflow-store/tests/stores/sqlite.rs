@@ -1,6 +1,7 @@
 //! The store in SQLite, through the trait.
 
 mod faults;
+mod former;
 mod leases;
 #[cfg(unix)]
 mod processes;
