@@ -24,6 +24,8 @@ mod postgres;
 mod sinks;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(any(feature = "files", feature = "postgres", feature = "sqlite"))]
+mod status;
 mod sync;
 
 #[cfg(feature = "files")]
@@ -35,4 +37,6 @@ pub use postgres::{PostgresOptions, PostgresStore};
 pub use sinks::{ChannelSink, JsonlSink, Notice, Notices, TracingSink};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{SqliteOptions, SqliteStore, Synchronous};
+#[cfg(any(feature = "files", feature = "postgres", feature = "sqlite"))]
+pub use status::StoreStatus;
 pub use workflow_core::store::MemoryStore;

@@ -4,6 +4,7 @@ mod catalog;
 mod deleting;
 mod serving;
 mod steering;
+mod storing;
 mod variables;
 mod working;
 
@@ -28,6 +29,7 @@ pub(crate) use catalog::{EditArgs, GraphArgs, ImportArgs, ReportArgs};
 pub(crate) use deleting::{DeleteArgs, PruneArgs};
 pub(crate) use serving::{McpArgs, More, ServeArgs, StudioArgs};
 pub(crate) use steering::{AnswerArgs, ForkArgs, Other, RerunArgs, SignalArgs};
+pub(crate) use storing::StoreCommand;
 pub(crate) use working::WorkerArgs;
 
 const AFTER_HELP: &str = "\
@@ -334,6 +336,12 @@ pub(crate) enum Command {
     Workers,
     /// Show where the runs are stored, and how many there are of each status.
     Stores,
+    /// Look after the store of the runs: what it has, migration, cleaning.
+    Store {
+        /// What to do.
+        #[command(subcommand)]
+        what: StoreCommand,
+    },
     /// Offer every operation to other programs: over HTTP, or over standard input and output. Runs that are started
     /// through it are driven here, and so are those of the store that no other process drives.
     Serve(ServeArgs),

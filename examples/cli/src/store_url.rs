@@ -8,7 +8,10 @@ use std::sync::Arc;
 
 use workflow_core::definition::did_you_mean;
 use workflow_core::store::{RunStore, StoreError};
-use workflow_store::{FileStore, ForeignRun, PostgresStore, SqliteOptions, SqliteStore, foreign_runs};
+use workflow_store::{
+    FileStore, ForeignRun, PostgresOptions, PostgresStore, SqliteOptions, SqliteStore, StoreStatus,
+    foreign_runs,
+};
 
 use crate::error::Error;
 use crate::home::{self, Home};
@@ -181,6 +184,37 @@ impl Place {
 }
 
 impl Place {
+    /// What the store has. It is not opened.
+    pub(crate) fn status(&self) -> Result<StoreStatus, Error> {
+        Ok(match &self.store {
+            Store::Files(path) if exists(path)? => FileStore::status(path)?,
+            Store::Sqlite(path) if exists(path)? => SqliteStore::status(path)?,
+            Store::Postgres(url) => PostgresOptions::new(url).status()?,
+            Store::Files(_) | Store::Sqlite(_) => return Err(Error::NoStore(self.to_string())),
+        })
+    }
+
+    /// Brings the tables of the store up to date.
+    pub(crate) fn migrate(&self) -> Result<(), Error> {
+        match &self.store {
+            Store::Files(_) => {}
+            Store::Sqlite(path) => SqliteStore::migrate(path)?,
+            Store::Postgres(url) => PostgresOptions::new(url).migrate()?,
+        }
+        Ok(())
+    }
+
+    /// Makes the space of deleted runs usable again.
+    pub(crate) async fn vacuum(&self) -> Result<(), Error> {
+        match &self.store {
+            Store::Files(_) => {}
+            Store::Sqlite(path) if exists(path)? => SqliteStore::open(path)?.vacuum().await?,
+            Store::Sqlite(_) => return Err(Error::NoStore(self.to_string())),
+            Store::Postgres(url) => PostgresOptions::new(url).vacuum()?,
+        }
+        Ok(())
+    }
+
     /// Opens a store that cannot be written, or returns why not. Later attempts to write to it fail.
     fn open_read_only(&self, unwritable: Error) -> Result<Opened, Error> {
         match &self.store {

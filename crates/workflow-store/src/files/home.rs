@@ -31,10 +31,10 @@ use crate::disk::{
 use crate::host::host_name;
 use crate::sync::lock;
 
-/// The minimum age of a temporary file before it is removed, if no lock shows whether its creator is alive.
 /// The lock of those who claim runs within a limit.
 const LIMITS: &str = "limits";
 
+/// The minimum age of a temporary file before it is removed, if no lock shows whether its creator is alive.
 const ABANDONED: Duration = Duration::from_secs(60);
 
 pub(super) struct Home {

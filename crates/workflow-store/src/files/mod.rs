@@ -14,6 +14,7 @@ mod output;
 mod record;
 mod signal;
 mod slots;
+mod status;
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};

@@ -23,6 +23,7 @@ mod row;
 mod schema;
 mod service;
 mod slots;
+mod status;
 mod thread;
 mod window;
 

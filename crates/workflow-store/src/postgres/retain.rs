@@ -11,8 +11,12 @@ use super::database::Query;
 use super::row::{nanoseconds, signed};
 use super::service::Service;
 
-/// How many runs one statement deletes.
+/// How many runs one statement deletes at most.
 const AT_ONCE: usize = 64;
+
+/// A statement deletes no further run once its runs have so many events: it holds up no vacuum for long, and ends within the limit of
+/// time.
+const EVENTS: i64 = 10_000;
 
 /// Deletes the runs that a query named `free` selects, and all their rows.
 macro_rules! delete {
@@ -43,12 +47,15 @@ const DELETE: Query = Query::new(
 
 const PRUNE: Query = Query::new(
     delete!(
-        "SELECT r.key FROM @.run r, time WHERE r.ended < $1 AND NOT EXISTS ( \
-             SELECT FROM @.worker w WHERE w.worker_id = r.owner AND w.expires_at > time.now) \
-             AND r.epoch = (SELECT s.epoch FROM @.run s WHERE s.key = r.key) \
-         ORDER BY r.ended LIMIT $2 FOR UPDATE OF r SKIP LOCKED"
+        "SELECT s.key FROM ( \
+             SELECT o.key, sum(o.last_event) OVER (ORDER BY o.ended, o.key) - o.last_event AS before FROM ( \
+                 SELECT r.key, r.ended, r.last_event FROM @.run r, time WHERE r.ended < $1 AND NOT EXISTS ( \
+                     SELECT FROM @.worker w WHERE w.worker_id = r.owner AND w.expires_at > time.now) \
+                     AND r.epoch = (SELECT s.epoch FROM @.run s WHERE s.key = r.key) \
+                 ORDER BY r.ended LIMIT $2 FOR UPDATE OF r SKIP LOCKED) o) s \
+         WHERE s.before < $3"
     ),
-    &[Type::INT8, Type::INT8],
+    &[Type::INT8, Type::INT8, Type::INT8],
 );
 
 impl Service {
@@ -77,12 +84,12 @@ impl Service {
         let mut deleted = 0;
         while deleted < most {
             let some = AT_ONCE.min(most - deleted);
-            let params: [&(dyn tokio_postgres::types::ToSql + Sync); 2] =
-                [&nanoseconds(ended_before), &signed(some as u64)];
+            let params: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
+                [&nanoseconds(ended_before), &signed(some as u64), &EVENTS];
             let rows = self.database.change(&PRUNE, &params).await?;
             let gone = usize::try_from(self.database.one(&rows)?.get::<_, i64>(0)).unwrap_or(0);
             deleted += gone;
-            if gone < some {
+            if gone == 0 {
                 break;
             }
         }

@@ -92,10 +92,28 @@ pub(super) async fn prepare(database: &Database) -> Result<(), StoreError> {
         .await
 }
 
+/// The versions that matter for a schema.
+pub(super) struct Versions {
+    pub(super) version: u32,
+    /// What a process has to know to open it.
+    pub(super) needed: u32,
+    /// What this release makes of it.
+    pub(super) newest: u32,
+}
+
+/// The versions of the schema; 0 if there is none.
+pub(super) async fn versions(database: &Database) -> Result<Versions, StoreError> {
+    let number = |version: usize| u32::try_from(version).unwrap_or(u32::MAX);
+    let Found { version, needed, .. } = look(database).await?;
+    Ok(Versions { version: number(version), needed: number(needed), newest: number(MIGRATIONS.len()) })
+}
+
 /// What there is before a migration.
 struct Found {
     /// 0 if there are no tables; higher than that of this release if a later release has added something.
     version: usize,
+    /// The version that a process has to know.
+    needed: usize,
     encoding: String,
     commit: String,
 }
@@ -112,10 +130,11 @@ async fn look(database: &Database) -> Result<Found, StoreError> {
         let rows = database.read(query, &[]).await?;
         Ok::<i32, StoreError>(database.one(&rows)?.get(0))
     };
-    let version = if row.get(0) { known(database, number(&VERSION).await?)? } else { 0 };
+    let needed = if row.get(0) { known(database, number(&VERSION).await?)? } else { 0 };
     let addition = if row.get(1) { number(&ADDITION).await? } else { 0 };
     Ok(Found {
-        version: version.max(usize::try_from(addition).unwrap_or(0)),
+        version: needed.max(usize::try_from(addition).unwrap_or(0)),
+        needed,
         encoding: row.get(2),
         commit: row.get(3),
     })

@@ -113,7 +113,7 @@ impl Drop for Thread {
     }
 }
 
-fn within_runtime(work: impl Future<Output = ()>) -> std::io::Result<()> {
+pub(super) fn within_runtime(work: impl Future<Output = ()>) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     LocalSet::new().block_on(&runtime, work);
     Ok(())

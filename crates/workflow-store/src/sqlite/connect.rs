@@ -193,6 +193,26 @@ fn target(place: &Place, options: &SqliteOptions) -> (PathBuf, OpenFlags) {
     }
 }
 
+/// The formats that matter for a database.
+pub(super) struct Versions {
+    pub(super) format: u32,
+    /// What a process has to know to open it.
+    pub(super) needed: u32,
+    /// What this version makes of it.
+    pub(super) newest: u32,
+}
+
+/// The formats of a database that was opened.
+pub(super) fn versions(connection: &Connection, place: &Place) -> Result<Versions, StoreError> {
+    let number = |format: usize| u32::try_from(format).unwrap_or(u32::MAX);
+    let format = format(connection, place)?;
+    let needed: i64 = connection
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .map_err(|error| explain(&place.path, &error))?;
+    let needed = u32::try_from(needed).unwrap_or(u32::MAX);
+    Ok(Versions { format: number(format), needed, newest: number(FORMATS.len()) })
+}
+
 /// The format of the database; 0 if it is empty. A foreign database is refused, and one that needs a newer version.
 fn format(connection: &Connection, place: &Place) -> Result<usize, StoreError> {
     let read = || -> rusqlite::Result<(i32, i64, i64)> {

@@ -23,6 +23,7 @@ mod readers;
 mod registration;
 mod runs;
 mod slots;
+mod status;
 mod watch;
 mod writer;
 mod writing;

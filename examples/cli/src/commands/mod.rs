@@ -25,6 +25,7 @@ mod report;
 mod runs;
 mod serve;
 mod show;
+mod store;
 mod studio;
 mod support;
 mod system;
@@ -112,6 +113,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Error> {
             Command::Worktree { what } => worktrees::worktree(&place()?, json, what).await,
             Command::Workers => system::workers(&place()?, json).await,
             Command::Stores => system::stores(&place()?, json).await,
+            Command::Store { what } => store::store(&place()?, json, what).await,
             Command::Diff { run } => diff::diff(&place()?, json, run).await,
             Command::Logs(args) => logs::logs(&place()?, json, args).await,
             Command::Watch { run } => watch::watch(&place()?, json, run).await,

@@ -317,6 +317,7 @@ fn help_names_the_exit_codes_and_where_secrets_come_from() {
       worker          Drive the runs of the store that no other process drives, and new ones, until it is stopped
       workers         List the processes that drive runs of the store at the moment, and count the runs that no process drives
       stores          Show where the runs are stored, and how many there are of each status
+      store           Look after the store of the runs: what it has, migration, cleaning
       serve           Offer every operation to other programs: over HTTP, or over standard input and output. Runs that are started through it are driven here, and so are those of the store that no other process drives
       studio          Open the studio in the browser: the web page to make, run, watch and answer workflows. Drives runs as `serve` does, until Ctrl-C
       mcp             Offer workflows as tools to the agent that started this program, in the Model Context Protocol over standard input and output. Drives runs as `serve` does, and ends when standard input ends

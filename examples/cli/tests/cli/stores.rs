@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::path::Path;
 
 use rustix::process::Signal;
 
@@ -213,5 +214,81 @@ fn a_store_that_is_deleted_under_a_run_ends_it_with_an_error() {
         assert!(ended.stderr.contains("was deleted"), "{store}: {}", ended.stderr);
         assert!(!ended.stdout.contains("run completed"), "{store}: {}", ended.stdout);
         assert!(!home.path("two").exists(), "{store}");
+    }
+}
+
+#[test]
+fn the_status_of_every_store_tells_what_it_has() {
+    let database = Database::new();
+    for store in ["file:runs", "sqlite:runs.db", &database.url()] {
+        let home = Home::with_stages(&[("one", "true")]).on(store);
+        for run in ["done", "left"] {
+            let left: &[&str] = if run == "left" { &["--detach"] } else { &[] };
+            let args = [&["run", "stages.workflow.yml", "--run-id", run][..], left].concat();
+            assert_eq!(home.run(&args).code, Some(0));
+        }
+        let [found] = home.run(&["store", "status", "--json"]).json().try_into().unwrap();
+        assert_eq!(found["runs"], serde_json::json!({"completed": 1, "pending": 1}), "{found}");
+        // The events of the run that is done, and the first of the other.
+        let events = home.run(&["events", "done", "--json"]).json().len() as u64 + 1;
+        assert_eq!(found["events"], events, "{found}");
+        assert!(found["bytes"].as_u64().unwrap() > 1_000 && found["oldestRunAt"].is_string(), "{found}");
+        assert!(!found["store"].as_str().unwrap().contains('@'), "no password: {found}");
+        let shown = home.run(&["store", "status"]).stdout;
+        assert!(shown.contains("2 runs: 1 completed, 1 pending"), "{shown}");
+
+        assert_eq!(home.run(&["store", "prune", "--status", "completed", "--yes"]).code, Some(0));
+        let [after] = home.run(&["store", "vacuum", "--json"]).json().try_into().unwrap();
+        assert_eq!((&after["runs"], &after["events"]), (&serde_json::json!({"pending": 1}), &1.into()));
+        assert_eq!(home.run(&["recover"]).code, Some(0), "the other run is still there");
+        assert_eq!(home.show("left")["status"], "completed");
+    }
+}
+
+#[test]
+fn a_store_of_an_earlier_version_is_migrated_on_request() {
+    let home = Home::new();
+    let old = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/formats/0.1.0/runs.db");
+    fs::copy(old, home.path("old.db")).unwrap();
+    let home = home.on("sqlite:old.db");
+    let before = fs::read(home.path("old.db")).unwrap();
+    let [status] = home.run(&["store", "status", "--json"]).json().try_into().unwrap();
+    let (version, newest) = (status["version"].as_u64().unwrap(), status["newestVersion"].as_u64().unwrap());
+    assert!(version < newest, "{status}");
+    let shown = home.run(&["store", "status"]).stdout;
+    assert!(shown.contains(&format!("`workflow store migrate` makes it {newest}")), "{shown}");
+    assert_eq!(fs::read(home.path("old.db")).unwrap(), before, "to look at it changes nothing");
+
+    let migrated = home.run(&["store", "migrate"]);
+    assert_eq!(migrated.stdout, format!("migrated sqlite:old.db from version {version} to {newest}\n"));
+    let again = home.run(&["store", "migrate"]).stdout;
+    assert_eq!(again, format!("sqlite:old.db has version {newest} already\n"));
+    let [after] = home.run(&["store", "status", "--json"]).json().try_into().unwrap();
+    assert_eq!((&after["runs"], &after["events"]), (&status["runs"], &status["events"]));
+}
+
+#[test]
+fn a_schema_is_migrated_by_one_of_many_processes() {
+    let database = Database::new();
+    let home = Home::with_stages(&[("one", "true")]).on(&database.url());
+    let [empty] = home.run(&["store", "status", "--json"]).json().try_into().unwrap();
+    assert_eq!((&empty["version"], &empty["events"]), (&0.into(), &0.into()));
+    let started: Vec<_> = (0..4).map(|_| home.start(&["store", "migrate"])).collect();
+    for process in started {
+        assert_eq!(process.wait().code, Some(0));
+    }
+    let [status] = home.run(&["store", "status", "--json"]).json().try_into().unwrap();
+    assert_eq!(status["version"], status["newestVersion"]);
+}
+
+#[test]
+fn a_store_that_is_not_there_has_no_status_and_is_not_made() {
+    for store in ["file:nothing", "sqlite:nothing"] {
+        let home = Home::new().on(store);
+        for what in ["status", "migrate"] {
+            let ended = home.run(&["store", what]);
+            assert_eq!(ended.code, Some(5), "{ended:?}");
+        }
+        assert!(!home.path("nothing").exists());
     }
 }
