@@ -144,7 +144,7 @@ fn book() -> Result<()> {
 fn clippy() -> Result<()> {
     run(&mut cargo(&["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"]))?;
     // Tests that only run on request are not part of "all targets".
-    let on_request = ["clippy", "--package", "workflow-tests", "--test", "agents", "--all-features"];
+    let on_request = ["clippy", "--workspace", "--test", "agents", "--all-features"];
     run(cargo(&on_request).args(["--", "-D", "warnings"]))?;
     // A package outside of the workspace: compile errors should show before the long steps.
     run(&mut cargo(&["clippy", "--manifest-path", "fuzz/Cargo.toml", "--", "-D", "warnings"]))

@@ -178,12 +178,6 @@ pub(crate) fn wait_until(mut condition: impl FnMut() -> bool) {
 #[derive(Clone)]
 pub(crate) struct Shared(Arc<dyn Provider>);
 
-impl Shared {
-    pub(crate) fn new(provider: impl Provider + 'static) -> Self {
-        Self(Arc::new(provider))
-    }
-}
-
 #[workflow_core::provider::async_trait]
 impl Provider for Shared {
     async fn call(&self, request: CallRequest, context: CallContext) -> Result<Reply, ProviderError> {
