@@ -8,7 +8,9 @@ use crate::workspace::{TextFile, files, none};
 
 /// How a block of that language is checked: by doctests, this file,
 /// `examples/cli/tests/cli/{readme,book}.rs`, not at all, or by the README's test.
-const LANGUAGES: &[&str] = &["rust", "yaml", "sh", "text", "toml"];
+///
+/// `rust,no_run` is compiled: it would call an agent.
+const LANGUAGES: &[&str] = &["rust", "rust,no_run", "yaml", "sh", "text", "toml"];
 
 /// The README shows the error of its test for this file.
 const WRONG: &str = "# wrong.workflow.yml";
