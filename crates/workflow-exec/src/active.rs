@@ -217,6 +217,7 @@ impl Inbox {
     }
 
     /// Takes what calls have reported since the last time.
+    #[inline]
     pub(crate) fn take_notes(&self) -> (Vec<SessionNote>, Vec<UsageNote>) {
         if !self.notes.load(Ordering::Acquire) {
             return (Vec::new(), Vec::new());

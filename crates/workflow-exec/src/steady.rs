@@ -23,13 +23,12 @@ pub(crate) struct Steady {
     shown: Mutex<Option<Shown>>,
 }
 
+/// What was shown when the host's clock was last read.
 #[derive(Clone, Copy)]
 struct Shown {
     at: Timestamp,
     /// By the monotonic clock.
     elapsed: Duration,
-    /// What the monotonic clock showed when the host's clock was last read.
-    read: Duration,
     /// How far it is ahead of the host's clock.
     ahead: SignedDuration,
 }
@@ -75,8 +74,7 @@ impl Steady {
         let next = if let Some(last) = *shown {
             last.next(clock, monotonic)
         } else {
-            let elapsed = monotonic.unwrap_or_default();
-            Shown { at: clock, elapsed, read: elapsed, ahead: SignedDuration::ZERO }
+            Shown { at: clock, elapsed: monotonic.unwrap_or_default(), ahead: SignedDuration::ZERO }
         };
         *shown = Some(next);
         (next.at, next.elapsed)
@@ -84,17 +82,11 @@ impl Steady {
 
     /// The time when the monotonic clock shows `elapsed`, soon after the host's clock was read.
     fn soon_after(&self, elapsed: Duration) -> Option<Timestamp> {
-        let mut shown = self.shown();
-        let last = shown.as_mut()?;
-        let passed = elapsed.checked_sub(last.elapsed)?;
-        if elapsed.saturating_sub(last.read) >= FRESH {
-            return None;
-        }
-        // Less than a second passed.
-        let passed = SignedDuration::from_nanos(i64::from(passed.subsec_nanos()));
-        last.at = Timestamp::from_duration(last.at.as_duration().checked_add(passed)?).ok()?;
-        last.elapsed = elapsed;
-        Some(last.at)
+        let last = (*self.shown())?;
+        let passed = elapsed.checked_sub(last.elapsed).filter(|passed| *passed < FRESH)?;
+        // Less than a second; at its turn the clock is read.
+        let nanos = last.at.subsec_nanosecond().checked_add_unsigned(passed.subsec_nanos())?;
+        Timestamp::new(last.at.as_second(), nanos).ok()
     }
 
     fn shown(&self) -> MutexGuard<'_, Option<Shown>> {
@@ -107,21 +99,21 @@ impl Shown {
         let Some(elapsed) = monotonic else {
             let at = clock.max(self.at);
             let passed = Duration::try_from(at.duration_since(self.at)).unwrap_or_default();
-            let elapsed = self.elapsed.saturating_add(passed);
-            return Self { at, elapsed, read: elapsed, ..self };
+            return Self { at, elapsed: self.elapsed.saturating_add(passed), ..self };
         };
         let passed = elapsed.saturating_sub(self.elapsed);
-        let passed = SignedDuration::try_from(passed).unwrap_or(SignedDuration::MAX);
+        let steady = SignedDuration::try_from(passed).unwrap_or(SignedDuration::MAX);
         let shown = clock.duration_since(self.at).saturating_add(self.ahead);
-        let set_by = shown.saturating_sub(passed);
+        let set_by = shown.saturating_sub(steady);
         let mut ahead = self.ahead;
         if set_by < -TOLERANCE {
             ahead = ahead.saturating_sub(set_by);
         } else if set_by > TOLERANCE {
             ahead = ahead.saturating_sub(set_by).max(SignedDuration::ZERO);
         }
-        let elapsed = elapsed.max(self.elapsed);
-        Self { at: plus(clock, ahead).max(self.at), elapsed, read: elapsed, ahead }
+        // As much as may have been shown since.
+        let most = SignedDuration::try_from(passed.min(FRESH)).unwrap_or(SignedDuration::ZERO);
+        Self { at: plus(clock, ahead).max(plus(self.at, most)), elapsed: elapsed.max(self.elapsed), ahead }
     }
 }
 

@@ -55,8 +55,12 @@ impl CallContext {
 
     /// The same with answers to questions of earlier attempts.
     #[must_use]
-    pub fn with_answers(self, answers: &[GivenAnswer]) -> Self {
-        Self { answers: (!answers.is_empty()).then(|| answers.into()), ..self }
+    #[inline]
+    pub fn with_answers(mut self, answers: &[GivenAnswer]) -> Self {
+        if !answers.is_empty() {
+            self.answers = Some(answers.into());
+        }
+        self
     }
 
     /// The answers to questions of earlier attempts at the node, in the order in which they were given.

@@ -99,7 +99,7 @@ impl<'e> Call<'e> {
     }
 
     fn drop_future(&mut self) {
-        let future = self.future.take();
+        let Some(future) = self.future.take() else { return };
         if let Err(panic) = caught(|| drop(future)) {
             let (path, attempt, panic) = (&self.path, self.io.attempt, self.io.secrets().text(panic));
             error!(%path, attempt, panic, "the future of a call panicked when it was dropped");

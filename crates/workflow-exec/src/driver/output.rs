@@ -223,10 +223,14 @@ impl CallIo {
     }
 
     /// Passes on text that was held back because it could have been the beginning of a secret.
+    #[inline]
     pub(crate) fn last_words(&self, path: &NodePath) {
-        if !self.run.secrets.are_any() {
-            return;
+        if self.run.secrets.are_any() {
+            self.finish_streams(path);
         }
+    }
+
+    fn finish_streams(&self, path: &NodePath) {
         for (kind, mut stream) in std::mem::take(&mut *lock(&self.said)) {
             stream.finish(|text| self.push(path, kind, text));
         }

@@ -42,6 +42,7 @@ impl<'e> Watch<'e> {
     }
 
     /// Tells calls to stop that must stop and were not told yet.
+    #[inline]
     pub(super) fn stop(&mut self, underway: &mut Underway<'e>) {
         self.halted |= self.inbox.is_lost_by(Loss::Unreachable);
         let how = self.stopping();

@@ -11,6 +11,7 @@ use crate::plan::{Plan, RolePlan};
 use crate::role::PREVIOUS;
 
 /// A text with the inputs after it.
+#[inline]
 pub(in crate::machine) fn join(mut prompt: String, inputs: Vec<Value>) -> String {
     for input in inputs {
         append(&mut prompt, &text(input));
