@@ -535,6 +535,19 @@ fn statuses() -> impl clap::builder::TypedValueParser<Value = RunStatus> {
     PossibleValuesParser::new(names).try_map(|name| name.parse::<RunStatus>())
 }
 
+impl Args {
+    /// Where traces are sent.
+    #[cfg(feature = "otlp")]
+    pub(crate) fn otlp(&self) -> Option<&str> {
+        match &self.command {
+            Command::Worker(args) => args.otlp.as_deref(),
+            Command::Serve(args) => args.otlp.as_deref(),
+            _ => None,
+        }
+        .filter(|url| !url.is_empty())
+    }
+}
+
 impl RunArgs {
     /// Whether the run works in a worktree of its own; `None`: as the workflow says.
     pub(crate) fn isolated(&self) -> Option<bool> {

@@ -32,6 +32,8 @@ mod init;
 mod moment;
 mod monitoring;
 mod notify;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod own_call;
 mod prices;
 mod print;
@@ -50,6 +52,10 @@ mod words;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Layer, Registry};
 
 use crate::args::Args;
 use crate::error::Error;
@@ -67,7 +73,18 @@ fn main() -> ExitCode {
         Ok(args) => args,
         Err(usage) => return explain(&usage).into(),
     };
-    log_to_stderr();
+    #[cfg(feature = "otlp")]
+    let traces = match args.otlp().map(otlp::Traces::to).transpose() {
+        Ok(traces) => traces,
+        Err(error) => {
+            print::to_stderr(&format!("error: {error}"));
+            return error.exit().into();
+        }
+    };
+    #[cfg(feature = "otlp")]
+    log_to_stderr(traces.as_ref().map(otlp::Traces::layer));
+    #[cfg(not(feature = "otlp"))]
+    log_to_stderr(None::<LevelFilter>);
     let exit = commands::run(&args).unwrap_or_else(|error| {
         match &error {
             Error::Output(error) => drop(print::failed(error)),
@@ -101,18 +118,17 @@ fn panicked(panic: &std::panic::PanicHookInfo<'_>) {
     }
 }
 
-/// Logs the warnings of the engine, the store and the providers to standard error. `WORKFLOW_LOG` sets another level, and
+/// Records traces, and logs the warnings of the engine, the store and the providers to standard error. `WORKFLOW_LOG` sets another level, and
 /// `WORKFLOW_LOG_FORMAT=json` writes one JSON object per line, with the fields of the spans around it.
-fn log_to_stderr() {
+fn log_to_stderr<L: Layer<Registry> + Send + Sync>(traces: Option<L>) {
     let level = std::env::var("WORKFLOW_LOG").ok().and_then(|level| level.parse().ok());
-    let log = tracing_subscriber::fmt()
-        .with_max_level(level.unwrap_or(tracing_subscriber::filter::LevelFilter::WARN))
-        .with_writer(|| print::Log)
-        // So every escape sequence in a line comes from the logged text, and is made harmless.
-        .with_ansi(false);
-    if std::env::var_os("WORKFLOW_LOG_FORMAT").is_some_and(|format| format == "json") {
-        log.json().init();
+    // So every escape sequence in a line comes from the logged text, and is made harmless.
+    let log = tracing_subscriber::fmt::layer().with_writer(|| print::Log).with_ansi(false);
+    let log = if std::env::var_os("WORKFLOW_LOG_FORMAT").is_some_and(|format| format == "json") {
+        log.json().boxed()
     } else {
-        log.with_target(false).init();
-    }
+        log.with_target(false).boxed()
+    };
+    let log = log.with_filter(level.unwrap_or(LevelFilter::WARN));
+    tracing_subscriber::registry().with(traces).with(log).init();
 }

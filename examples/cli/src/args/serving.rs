@@ -41,6 +41,10 @@ pub(crate) struct ServeArgs {
     /// token: use an address that only your own machines reach.
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub metrics: Option<SocketAddr>,
+    /// Send traces of runs, stages and calls to this OpenTelemetry collector, over HTTP (OTLP): `http://127.0.0.1:4318`.
+    #[cfg(feature = "otlp")]
+    #[arg(long, value_name = "URL", env = "OTEL_EXPORTER_OTLP_ENDPOINT", hide_env_values = true)]
+    pub otlp: Option<String>,
     /// When asked to stop, let calls that are under way end for at most this long (`30s`, `10m`) before they are stopped. No
     /// further call is made meanwhile.
     #[arg(long, value_name = "TIME")]

@@ -48,6 +48,7 @@ mod suspending;
 mod templates;
 mod terminal;
 mod top;
+mod traces;
 mod trust;
 mod unwritable;
 mod waiting;
