@@ -19,6 +19,9 @@ use super::connect::opener::Opener;
 use super::connect::wire::Connector;
 use super::options::PostgresOptions;
 
+/// Estimates without statistics are so high that the server would compile a statement of milliseconds for seconds.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL jit = off";
+
 /// How many connections are reserved for appends, output and the heartbeat.
 const WRITERS: usize = 4;
 
@@ -124,8 +127,7 @@ impl Database {
     ) -> Result<Vec<Row>, Fault> {
         let connection = self.general.get().await.map_err(|error| lost(self.pool_error(error)))?;
         let rows = async {
-            self.in_time(&connection, connection.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED"))
-                .await?;
+            self.in_time(&connection, connection.batch_execute(BEGIN)).await?;
             self.run_on(&connection, lock.0, lock.1).await?;
             query(&connection).await
         };

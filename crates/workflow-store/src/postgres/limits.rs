@@ -15,14 +15,16 @@ const TURN: Query = Query::new("SELECT pg_advisory_xact_lock(2037413, hashtext($
 
 /// `{value}` is the value of the label of the row `r`, and `{turn}` the order of claims. `value` has the values that unclaimed runs
 /// have, found one after the other in an index; of each value as many runs are read as there is room. So the time grows with the
-/// number of values and not with that of runs. The runs of dead workers are few.
+/// number of values and not with that of runs. `OFFSET 0` is for the planner: it looks up the runs of each worker, and does not read the
+/// whole table for them while that has no statistics.
 const CLAIM: &str = alive!(
     "dead AS MATERIALIZED ( \
          SELECT w.worker_id, CASE WHEN w.expires_at > '-infinity' THEN 1 ELSE 0 END AS died \
          FROM @.worker w, time WHERE w.expires_at <= time.now), \
      held AS MATERIALIZED ( \
-         SELECT {value} AS v, count(*) AS count FROM @.run r \
-         WHERE r.owner IN (SELECT w.worker_id FROM @.worker w, time WHERE w.expires_at > time.now) GROUP BY 1), \
+         SELECT r.v, count(*) AS count FROM time, @.worker w CROSS JOIN LATERAL ( \
+             SELECT {value} AS v FROM @.run r WHERE r.owner = w.worker_id OFFSET 0) r \
+         WHERE w.expires_at > time.now GROUP BY 1), \
      value AS ( \
          (SELECT {value} AS v FROM @.run r \
              WHERE r.owner IS NULL AND r.wakes IS NOT NULL AND {value} IS NOT NULL ORDER BY {value} LIMIT 1) \
@@ -43,8 +45,9 @@ const CLAIM: &str = alive!(
              WHERE r.owner IS NULL AND r.wakes IS NOT NULL AND {value} IS NULL AND r.wakes <= $4 \
              ORDER BY {turn} LIMIT $3) \
          UNION ALL \
-         SELECT r.key, r.epoch, r.owner, r.priority, r.wakes, {value} FROM @.run r \
-             WHERE r.owner IN (SELECT worker_id FROM dead) AND r.wakes IS NOT NULL AND r.wakes <= $4), \
+         SELECT o.* FROM dead CROSS JOIN LATERAL ( \
+             SELECT r.key, r.epoch, r.owner, r.priority, r.wakes, {value} FROM @.run r \
+             WHERE r.owner = dead.worker_id AND r.wakes IS NOT NULL AND r.wakes <= $4 OFFSET 0) o), \
      ranked AS ( \
          SELECT r.*, row_number() OVER (PARTITION BY r.v ORDER BY {turn}) AS place FROM candidate r), \
      free AS ( \
