@@ -229,6 +229,8 @@ pub(crate) fn new_run(name: &str) -> Result<NewRun> {
         isolated: false,
         slot: None,
         priority: Priority::NORMAL,
+        parent: None,
+        budget: None,
         seed: 0,
         by: None,
         signature: None,
@@ -249,6 +251,7 @@ pub(crate) fn new_run(name: &str) -> Result<NewRun> {
         progress: None,
         slot: None,
         priority: Priority::NORMAL,
+        parent: None,
     };
     let events = vec![Event { seq: 1, at, body: EventBody::RunCreated(created.into()) }];
     Ok(NewRun { id, bundle, events, head })

@@ -166,6 +166,14 @@ fn describe(body: &EventBody, start: Timestamp) -> String {
             let until = until.map(|at| format!(" until {}", since(start, at))).unwrap_or_default();
             format!("{}{signal}{until}", node(path))
         }
+        EventBody::ChildStarted(child) => {
+            let vars = Data::object(child.vars.iter().map(|(name, value)| (name.as_str(), value)));
+            format!("{} #{} {} with {vars:?}", node(&child.path), child.attempt, child.workflow)
+        }
+        EventBody::ChildEnded(child) => {
+            let status = child.status.map_or_else(|| "not there".to_owned(), |status| status.to_string());
+            format!("{} #{} {status}", node(&child.path), child.attempt)
+        }
         EventBody::SignalReceived { signal, .. } => format!("{} {:?}", signal.name, signal.data),
         EventBody::Answered { wait, answer, .. } => format!("event {wait} with {answer:?}"),
         EventBody::AnswerRefused { wait, reason, .. } => format!("event {wait}: {reason}"),

@@ -4,6 +4,7 @@
 mod attempts;
 mod budgets;
 mod changes;
+mod children;
 mod finally;
 mod graph;
 mod items;
@@ -23,7 +24,7 @@ use workflow_core::definition::{EndStatus, OnFailure, Stage, Workflow};
 use workflow_core::event::{BudgetLimit, Event, EventBody, RunCreated, RunEnding};
 use workflow_core::expr::{Condition, ValueTemplate};
 use workflow_core::failure::Failure;
-use workflow_core::ids::{NodePath, RoleId, StageId};
+use workflow_core::ids::{NodePath, RoleId, RunId, StageId};
 use workflow_core::status::RunStatus;
 
 use self::budgets::Spending;
@@ -188,6 +189,8 @@ struct Node {
     waits: bool,
     /// The signal that it waits for.
     signal: Option<Arc<str>>,
+    /// The run that its last attempt has started, and whether that has ended.
+    child: Option<(RunId, bool)>,
     output: Value,
 }
 
@@ -354,7 +357,7 @@ impl<'a> Log<'a> {
             }
             EventBody::RunPaused => {
                 rule(self.pausing && !self.paused && !self.cancelling, "a pause follows its request")?;
-                rule(self.running() == 0, "nothing runs in a paused run")?;
+                rule(self.calls_running() == 0, "nothing runs in a paused run")?;
                 self.paused = true;
                 Ok(())
             }
@@ -484,6 +487,11 @@ impl<'a> Log<'a> {
         let on_failure = own.unwrap_or_else(|| self.on_failure(stage));
         let retries = graph.and_then(|graph| graph.said(path, |node| node.retries)).or(stage.retries);
         if on_failure == OnFailure::Retry { retries.unwrap() } else { 0 }
+    }
+
+    /// The calls that run, without runs that nodes have started.
+    fn calls_running(&self) -> usize {
+        self.nodes.values().filter(|node| node.running && node.child.is_none()).count()
     }
 
     fn running(&self) -> usize {

@@ -29,7 +29,7 @@ use workflow_core::priority::Priority;
 use workflow_core::status::{RunStatus, Wait, WaitReason};
 use workflow_core::store::{Control, NewRun, RunStore, Signal};
 use workflow_core::view::RunView;
-use workflow_exec::{Clock, Engine, EngineError, Limits};
+use workflow_exec::{Clock, Engine, EngineError, Limits, RunHandle};
 
 use crate::scripted::Deeds;
 use crate::shelf::Shelf;
@@ -44,6 +44,8 @@ pub struct Scenario {
     pub yaml: String,
     /// The parts that it refers to.
     parts: Vec<(Part, String)>,
+    /// Workflows that it runs.
+    others: Vec<(WorkflowId, String)>,
     vars: Vec<(String, Value)>,
     limits: Vec<(String, usize)>,
     /// Whether a person is asked before every stage.
@@ -92,11 +94,12 @@ impl Scenario {
 
     /// Parses a scenario.
     pub fn new(name: &str, text: &str) -> Self {
-        let (yaml, parts) = in_parts(text);
+        let (yaml, parts, others) = in_parts(text);
         let mut scenario = Self {
             name: name.to_owned(),
             yaml,
             parts,
+            others,
             vars: Vec::new(),
             limits: Vec::new(),
             interactive: false,
@@ -130,6 +133,11 @@ impl Scenario {
         scenario
     }
 
+    /// Whether its nodes run other workflows.
+    pub fn runs_others(&self) -> bool {
+        !self.others.is_empty()
+    }
+
     /// An engine for this scenario in a simulated world.
     pub fn engine(&self, sim: &Sim, deeds: &Deeds, store: impl RunStore + 'static) -> Engine {
         let limits = self.limits.iter();
@@ -151,6 +159,7 @@ impl Scenario {
 
     fn shelf(&self) -> Shelf {
         Shelf::new(WorkflowId::new(&self.name).unwrap(), &self.yaml, self.parts.clone())
+            .with_workflows(self.others.clone())
     }
 
     /// Creates the scenario's run with a fixed seed: everything about it is the same each time.
@@ -185,7 +194,7 @@ impl Scenario {
         let (driven, asked) = join(engine.drive(run), asking).await;
         driven?;
         asked?;
-        let mut view = handle.wait().await?;
+        let mut view = self.answered(engine, &handle).await?;
         while view.status == RunStatus::Paused {
             let asked: Vec<_> =
                 view.waits.iter().filter_map(|wait| Some((wait.number?, self.says(wait)))).collect();
@@ -199,9 +208,28 @@ impl Scenario {
             for (number, answer) in asked {
                 let _ = handle.answer(number, answer).await?;
             }
-            view = handle.wait().await?;
+            view = self.answered(engine, &handle).await?;
         }
         Ok(view)
+    }
+
+    /// Waits for the run, and answers what the runs ask that its nodes have started.
+    async fn answered(&self, engine: &Engine, handle: &RunHandle) -> Result<RunView, EngineError> {
+        loop {
+            let view = handle.wait().await?;
+            let mut next = view.wait.as_ref().and_then(|wait| wait.run.clone());
+            let Some(mut child) = next.clone() else { return Ok(view) };
+            while let Some(run) = next {
+                child = run;
+                next = engine.handle(&child).view().await?.wait.and_then(|wait| wait.run);
+            }
+            let child = engine.handle(&child);
+            for wait in child.view().await?.waits {
+                if let Some(number) = wait.number {
+                    let _ = child.answer(number, self.says(&wait)).await?;
+                }
+            }
+        }
     }
 
     /// Marks all control requests as not sent, to play again.
@@ -230,22 +258,26 @@ impl Scenario {
     }
 }
 
-/// The workflow, and the parts that follow it.
-fn in_parts(text: &str) -> (String, Vec<(Part, String)>) {
-    let mut texts = vec![String::new()];
-    let mut parts = Vec::new();
+/// The workflow, the parts that follow it, and the workflows that it runs.
+#[allow(clippy::type_complexity, reason = "three lists of texts")]
+fn in_parts(text: &str) -> (String, Vec<(Part, String)>, Vec<(WorkflowId, String)>) {
+    let mut texts = vec![(String::new(), String::new())];
     for line in text.split_inclusive('\n') {
         match line.strip_prefix("--- # ") {
-            Some(title) => {
-                parts.push(part(title.trim()));
-                texts.push(String::new());
-            }
-            None => texts.last_mut().unwrap().push_str(line),
+            Some(title) => texts.push((title.trim().to_owned(), String::new())),
+            None => texts.last_mut().unwrap().1.push_str(line),
         }
     }
     let mut texts = texts.into_iter();
-    let yaml = texts.next().unwrap();
-    (yaml, parts.into_iter().zip(texts).collect())
+    let (_, yaml) = texts.next().unwrap();
+    let (mut parts, mut others) = (Vec::new(), Vec::new());
+    for (title, text) in texts {
+        match title.strip_prefix("workflow ") {
+            Some(id) => others.push((id.parse().unwrap(), text)),
+            None => parts.push((part(&title), text)),
+        }
+    }
+    (yaml, parts, others)
 }
 
 fn part(title: &str) -> Part {
@@ -281,6 +313,8 @@ pub(crate) fn created(plan: &Plan) -> RunCreated {
         isolated: false,
         slot: None,
         priority: Priority::NORMAL,
+        parent: None,
+        budget: None,
         seed: SEED,
         by: None,
         signature: None,

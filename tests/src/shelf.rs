@@ -10,12 +10,21 @@ pub struct Shelf {
     id: WorkflowId,
     workflow: String,
     parts: Vec<(Part, String)>,
+    /// Workflows that it runs.
+    others: Vec<(WorkflowId, String)>,
 }
 
 impl Shelf {
     /// From a workflow's text, and the texts of its parts.
     pub fn new(id: WorkflowId, workflow: &str, parts: Vec<(Part, String)>) -> Self {
-        Self { id, workflow: workflow.to_owned(), parts }
+        Self { id, workflow: workflow.to_owned(), parts, others: Vec::new() }
+    }
+
+    /// With the texts of the workflows that it runs.
+    #[must_use]
+    pub fn with_workflows(mut self, others: Vec<(WorkflowId, String)>) -> Self {
+        self.others = others;
+        self
     }
 
     fn refused<T>(&self) -> Result<T, CatalogError> {
@@ -30,14 +39,16 @@ fn version() -> Version {
 #[async_trait]
 impl Catalog for Shelf {
     async fn list(&self) -> Result<Vec<CatalogEntry>, CatalogError> {
-        Ok(vec![CatalogEntry::new(self.id.clone())])
+        let others = self.others.iter().map(|(id, _)| id);
+        Ok(std::iter::once(&self.id).chain(others).cloned().map(CatalogEntry::new).collect())
     }
 
     async fn get(&self, id: &WorkflowId) -> Result<Document, CatalogError> {
-        if *id != self.id {
+        let other = self.others.iter().find(|(other, _)| other == id).map(|(_, text)| text);
+        let Some(text) = other.or((*id == self.id).then_some(&self.workflow)) else {
             return Err(CatalogError::NotFound(format!("workflow `{id}`")));
-        }
-        let (origin, text) = (id.to_string(), self.workflow.clone());
+        };
+        let (origin, text) = (id.to_string(), text.clone());
         Ok(Document { id: id.clone(), origin, text, version: version() })
     }
 

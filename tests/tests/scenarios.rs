@@ -1,10 +1,12 @@
 //! The effect of each feature of a workflow, as the log of one small run.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot continue has failed")]
 
 use std::collections::BTreeSet;
 
-use workflow_core::event::Event;
+use futures::future::BoxFuture;
+use workflow_core::bundle::Bundle;
+use workflow_core::event::{Event, EventBody};
 use workflow_core::store::MemoryStore;
 use workflow_core::view::RunView;
 use workflow_tests::scenario::{self, Scenario};
@@ -21,8 +23,34 @@ fn play(scenario: &Scenario, sim: &Sim) -> (Vec<Event>, RunView, Vec<Call>) {
         let run = scenario.create(sim, &engine).await;
         let view = scenario.play(sim, &engine, &run).await.unwrap();
         let events = scenario::events(&store, &run).await;
-        rules::check(scenario.plan(&engine).await.bundle(), &events);
+        let plan = scenario.plan(&engine).await;
+        rules::check(plan.bundle(), &events);
+        check_children(&store, plan.bundle(), &events).await;
         (events, view, deeds.calls())
+    })
+}
+
+/// Checks the logs of the runs that nodes have started: each is linked to its node, and has ended.
+fn check_children<'a>(store: &'a MemoryStore, bundle: &'a Bundle, events: &'a [Event]) -> BoxFuture<'a, ()> {
+    Box::pin(async move {
+        let parent = match &events[0].body {
+            EventBody::RunCreated(created) => &created.run,
+            other => panic!("a log begins with {other:?}"),
+        };
+        for event in events {
+            let EventBody::ChildStarted(child) = &event.body else { continue };
+            let log = scenario::events(store, &child.run).await;
+            if log.is_empty() {
+                continue;
+            }
+            let EventBody::RunCreated(created) = &log[0].body else { panic!("a run begins so") };
+            let link = created.parent.as_deref().unwrap();
+            assert_eq!((&link.run, &link.path, link.attempt), (parent, &child.path, child.attempt));
+            let of_child = &bundle.workflows[&child.workflow];
+            rules::check(of_child, &log);
+            assert!(log.last().unwrap().body.is_terminal(), "{} has ended", child.run);
+            check_children(store, of_child, &log).await;
+        }
     })
 }
 
@@ -58,6 +86,19 @@ scenarios! {
     branch_arms_of_two
     branch_takes_none
     cancel
+    child
+    child_budget
+    child_cancel
+    child_continues
+    child_each
+    child_fails
+    child_fails_beside
+    child_kill
+    child_loop
+    child_nested
+    child_pause
+    child_retries
+    child_waits
     committee
     continues
     end_node

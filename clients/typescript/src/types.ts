@@ -234,6 +234,14 @@ export type EventBody =
       };
     }
   | {
+      type: "child_started";
+      data: ChildStarted;
+    }
+  | {
+      type: "child_ended";
+      data: ChildEnded;
+    }
+  | {
       type: "signal_received";
       data: {
         /**
@@ -740,6 +748,14 @@ export type EventBody =
  */
 export type SlotMode = "queue" | "cancel" | "reject";
 /**
+ * A length of time: `90s`, `30m`, `1h30m`, or a number of seconds.
+ */
+export type Period = string | number;
+/**
+ * The status of a run.
+ */
+export type RunStatus = "pending" | "running" | "paused" | "completed" | "failed" | "cancelled";
+/**
  * Why an answer was refused.
  */
 export type AnswerRefusal = "cancelling" | "no_such_question" | "invalid_answer";
@@ -762,14 +778,10 @@ export type ForkPointName =
       event: number;
     };
 /**
- * The status of a run.
- */
-export type RunStatus = "pending" | "running" | "paused" | "completed" | "failed" | "cancelled";
-/**
  * The reasons to wait.
  */
 export type WaitReason =
-  "pause" | "approval" | "question" | "unknown_outcome" | "quota" | "retry" | "timer" | "signal" | "crashes";
+  "pause" | "approval" | "question" | "unknown_outcome" | "quota" | "retry" | "timer" | "signal" | "child" | "crashes";
 /**
  * The status of a stage, or of one of its lanes.
  */
@@ -783,10 +795,6 @@ export type OutputKind = "stdout" | "stderr" | "text" | "text_delta" | "thinking
  * The form of a log as a text.
  */
 export type LogFormat = "text" | "ansi" | "jsonl";
-/**
- * A length of time: `90s`, `30m`, `1h30m`, or a number of seconds.
- */
-export type Period = string | number;
 /**
  * The form of a report.
  */
@@ -894,6 +902,9 @@ export type GraphNode = {
     })
   | (EndNode & {
       type: "end";
+    })
+  | (WorkflowNode & {
+      type: "workflow";
     })
   | (GraphBody & {
       type: "graph";
@@ -1120,6 +1131,9 @@ export type Node =
     })
   | (EndNode & {
       type: "end";
+    })
+  | (WorkflowNode & {
+      type: "workflow";
     })
   | (GraphBody & {
       type: "graph";
@@ -2892,6 +2906,10 @@ export interface RunView {
    */
   forked?: RunForked | null;
   /**
+   * The run that started it, and where, if it is the run of a node.
+   */
+  parent?: ParentRun | null;
+  /**
    * The usage of attempts that were taken over from that run; not charged to this one.
    */
   inherited?: Spent;
@@ -2962,6 +2980,10 @@ export interface Wait {
    * The name of the signal that is waited for.
    */
   signal?: string | null;
+  /**
+   * The run that is waited for, which this one started.
+   */
+  run?: string | null;
   /**
    * The JSON Schema of the answer.
    */
@@ -3095,6 +3117,23 @@ export interface RunForked {
    * As [`RunCreated::signature`].
    */
   signature?: string | null;
+}
+/**
+ * The run that another one was started by, and where.
+ */
+export interface ParentRun {
+  /**
+   * The run.
+   */
+  run: string;
+  /**
+   * The node of it.
+   */
+  path: string;
+  /**
+   * The attempt at the node.
+   */
+  attempt: number;
 }
 /**
  * Cancels a run: its calls are told to stop, and killed after a grace period.
@@ -3492,6 +3531,14 @@ export interface RunCreated {
    */
   priority?: Priority;
   /**
+   * The run that started it, if it is the run of a node.
+   */
+  parent?: ParentRun | null;
+  /**
+   * What is left of the budgets of that run: it counts beside its own.
+   */
+  budget?: Budget | null;
+  /**
    * Drawn once for the run: seeds its jitter, and distinguishes its processes from those of a run with the
    * same id in another store.
    */
@@ -3521,6 +3568,107 @@ export interface RunSlot {
    * What happens where another run has the slot.
    */
   mode: SlotMode & string;
+}
+/**
+ * Limits of what a stage or a run may use.
+ */
+export interface Budget {
+  /**
+   * US dollars.
+   */
+  costUsd?: number | null;
+  /**
+   * Tokens read and written.
+   */
+  tokens?: number | null;
+  /**
+   * Time.
+   */
+  time?: Period | null;
+}
+/**
+ * A node started a run of another workflow.
+ */
+export interface ChildStarted {
+  /**
+   * The node.
+   */
+  path: string;
+  /**
+   * The attempt, counted from 1: each has a run of its own.
+   */
+  attempt: number;
+  /**
+   * The run, which is created once this is stored. Its id follows from the run of the node, the path and the attempt.
+   */
+  run: string;
+  /**
+   * Its workflow.
+   */
+  workflow: string;
+  /**
+   * The variables that it is given.
+   */
+  vars?: {
+    [k: string]: unknown;
+  };
+}
+/**
+ * The run that a node started has ended.
+ */
+export interface ChildEnded {
+  /**
+   * The node.
+   */
+  path: string;
+  /**
+   * The attempt.
+   */
+  attempt: number;
+  /**
+   * The run.
+   */
+  run: string;
+  /**
+   * How it ended; absent where there is no such run: it was deleted, or was not created because it was not wanted any
+   * more.
+   */
+  status?: RunStatus | null;
+  /**
+   * What it used, with the runs that it started itself. It counts for the run of the node.
+   */
+  spent: Written & {
+    [k: string]: unknown;
+  };
+}
+/**
+ * What several calls used together.
+ */
+export interface Written {
+  /**
+   * How many attempts there were.
+   */
+  attempts: number;
+  /**
+   * US dollars, as far as they are known.
+   */
+  costUsd?: number | null;
+  /**
+   * The attempts whose cost is not known.
+   */
+  unpriced?: number;
+  /**
+   * Tokens, as far as they are known.
+   */
+  tokens?: number | null;
+  /**
+   * The attempts whose tokens are not known.
+   */
+  uncounted?: number;
+  /**
+   * How long the attempts took together, in milliseconds.
+   */
+  timeMs?: number;
 }
 /**
  * Tokens and cost of one call. What is not known is absent: absent is not zero.
@@ -3849,6 +3997,10 @@ export interface RunRecord {
    * Which of the runs that no process drives is claimed first.
    */
   priority?: Priority;
+  /**
+   * The run that started it, if it is the run of a node.
+   */
+  parent?: ParentRun | null;
   /**
    * The current holder of the lease, described for a person; absent if there is none.
    */
@@ -4184,23 +4336,6 @@ export interface PlannedLane {
    * What its vote weighs.
    */
   weight: number;
-}
-/**
- * Limits of what a stage or a run may use.
- */
-export interface Budget {
-  /**
-   * US dollars.
-   */
-  costUsd?: number | null;
-  /**
-   * Tokens read and written.
-   */
-  tokens?: number | null;
-  /**
-   * Time.
-   */
-  time?: Period | null;
 }
 /**
  * The git worktree that each run works in.
@@ -5292,6 +5427,12 @@ export interface Bundle {
   skills?: {
     [k: string]: Skill;
   };
+  /**
+   * The workflows that its nodes run, each a bundle as it would be by itself.
+   */
+  workflows?: {
+    [k: string]: Bundle;
+  };
 }
 /**
  * What a name of a provider stands for.
@@ -5667,6 +5808,25 @@ export interface EndNode {
   when?: string | null;
 }
 /**
+ * A node that runs another workflow as a run of its own, and waits until that has ended. Its output is the run's.
+ */
+export interface WorkflowNode {
+  /**
+   * The id of the workflow. The key is not `id`, which is the name of the node.
+   */
+  workflow: string;
+  /**
+   * The variables that the run is given: values in which `${…}` is resolved.
+   */
+  vars?: {
+    [k: string]: unknown;
+  };
+  /**
+   * A condition; when it is false the node is skipped.
+   */
+  when?: string | null;
+}
+/**
  * The body of a `foreach` that is a graph, which is run for each item. Its output is what the graph makes: the output of its
  * last node, or of its `export`. An item fails when a node of its graph fails for it.
  */
@@ -5958,6 +6118,10 @@ export interface NodeView {
    * From the first attempt's start to the last one's end, in milliseconds.
    */
   duration?: number | null;
+  /**
+   * The run that its last attempt has started, of a node that runs another workflow.
+   */
+  run?: string | null;
   /**
    * The items of a `foreach` node that is under way or has failed.
    */

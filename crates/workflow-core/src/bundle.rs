@@ -16,7 +16,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::definition::model::{Profile, ProviderSetting, Workflow};
-use crate::ids::{RoleId, StageId};
+use crate::ids::{RoleId, StageId, WorkflowId};
 use crate::role::Role;
 
 /// The version of the bundle format that this crate writes.
@@ -52,6 +52,9 @@ pub struct Bundle {
     /// The skills that its nodes can have, by their names; those that were not found are left out.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub skills: IndexMap<String, Skill>,
+    /// The workflows that its nodes run, each a bundle as it would be by itself.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub workflows: BTreeMap<WorkflowId, Arc<Bundle>>,
 }
 
 /// A skill: a folder with instructions for an agent.
@@ -100,7 +103,19 @@ impl Bundle {
             roles: IndexMap::new(),
             schemas: IndexMap::new(),
             skills: IndexMap::new(),
+            workflows: BTreeMap::new(),
         }
+    }
+
+    /// The bundle, and those of the workflows that its nodes run, and that theirs run.
+    pub fn all(&self) -> Vec<&Self> {
+        let mut all = vec![self];
+        let mut seen = 0;
+        while let Some(bundle) = all.get(seen).copied() {
+            all.extend(bundle.workflows.values().map(|child| &**child));
+            seen += 1;
+        }
+        all
     }
 
     /// The bundle as JSON: what is stored, and what is hashed.

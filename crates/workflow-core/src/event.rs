@@ -5,13 +5,16 @@
 //! `v` is the version of the whole event format. A reader refuses a version or a type that it does
 //! not know; it never skips one.
 
+mod child;
 mod clone;
 mod origin;
 mod parts;
 mod wire;
 
+pub(crate) use child::child_id;
+pub use child::{ChildEnded, ChildStarted, ParentRun};
 pub use origin::{RunCreated, RunForked};
-pub use parts::{AnswerRefusal, RunEnding};
+pub use parts::{AnswerRefusal, BudgetLimit, RunEnding};
 
 use std::sync::Arc;
 
@@ -153,6 +156,10 @@ pub enum EventBody {
         #[schemars(with = "String")]
         signal: Option<Arc<str>>,
     },
+    /// A node started a run of another workflow.
+    ChildStarted(Arc<ChildStarted>),
+    /// The run that a node started has ended, and its usage counts for this run. The end of the attempt follows.
+    ChildEnded(Box<ChildEnded>),
     /// A signal was sent to the run.
     SignalReceived {
         /// The number of the control.
@@ -192,7 +199,7 @@ pub enum EventBody {
         /// The session.
         session: Arc<str>,
     },
-    /// The provider answered. The node never runs again in this iteration.
+    /// The provider answered, or the run that the node started completed. The node never runs again in this iteration.
     AttemptSucceeded {
         /// The node.
         path: NodePath,
@@ -411,7 +418,7 @@ pub enum EventBody {
         /// What it waits for; of several things the first.
         wait: Box<Wait>,
     },
-    /// The time that the run waited for is reached, or the signal that it waited for was sent.
+    /// The time that the run waited for is reached, the signal that it waited for was sent, or a run that it started has ended.
     RunContinued,
     /// A pause was requested: nothing new starts.
     PauseRequested {
@@ -465,18 +472,6 @@ pub enum EventBody {
     RunCancelled,
 }
 
-/// What a budget limits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum BudgetLimit {
-    /// US dollars.
-    Cost,
-    /// Tokens read and written.
-    Tokens,
-    /// How long attempts take together.
-    Time,
-}
-
 /// What makes the output of a lane.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
@@ -513,6 +508,8 @@ impl EventBody {
             Self::NodeSkipped { .. } => "node_skipped",
             Self::NodeQueued { .. } => "node_queued",
             Self::NodeWaiting { .. } => "node_waiting",
+            Self::ChildStarted(_) => "child_started",
+            Self::ChildEnded(_) => "child_ended",
             Self::SignalReceived { .. } => "signal_received",
             Self::AttemptStarted { .. } => "attempt_started",
             Self::SessionRecorded { .. } => "session_recorded",
@@ -561,6 +558,8 @@ impl EventBody {
             | Self::AttemptFailed { path, .. }
             | Self::AttemptCancelled { path, .. }
             | Self::AttemptInterrupted { path, .. } => Some(path),
+            Self::ChildStarted(child) => Some(&child.path),
+            Self::ChildEnded(child) => Some(&child.path),
             _ => None,
         }
     }

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::data::Data;
-use crate::ids::NodePath;
+use crate::ids::{NodePath, RunId};
 use crate::names::names;
 
 /// The status of a run.
@@ -118,6 +118,9 @@ pub struct Wait {
     /// The name of the signal that is waited for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signal: Option<String>,
+    /// The run that is waited for, which this one started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunId>,
     /// The JSON Schema of the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema: Option<Data>,
@@ -150,6 +153,11 @@ impl Wait {
         Self { place, signal, ..Self::of(WaitReason::Signal) }
     }
 
+    /// Waits for a run that a node has started.
+    pub(crate) fn for_child(path: &NodePath, run: &RunId) -> Self {
+        Self { place: Some(path.to_string()), run: Some(run.clone()), ..Self::of(WaitReason::Child) }
+    }
+
     /// Waits for that reason, without further details.
     pub fn of(reason: WaitReason) -> Self {
         Self {
@@ -161,6 +169,7 @@ impl Wait {
             place: None,
             question: None,
             signal: None,
+            run: None,
             schema: None,
         }
     }
@@ -187,12 +196,22 @@ pub enum WaitReason {
     Timer,
     /// A node waits for a signal.
     Signal,
+    /// A node waits for the run that it has started.
+    Child,
     /// The process that drove the run repeatedly died before an event was stored. A person resumes the run
     /// once the cause is known.
     Crashes,
 }
 
 impl WaitReason {
+    /// The status of a run that waits for this reason.
+    pub fn status(self) -> RunStatus {
+        match self {
+            Self::Retry => RunStatus::Running,
+            _ => RunStatus::Paused,
+        }
+    }
+
     /// Whether a person ends the wait: an answer, or a resume after crashes. A pause that was requested is not one.
     pub fn is_for_a_person(self) -> bool {
         matches!(self, Self::Approval | Self::Question | Self::UnknownOutcome | Self::Crashes)
@@ -209,5 +228,6 @@ names! {
     Retry => "retry",
     Timer => "timer",
     Signal => "signal",
+    Child => "child",
     Crashes => "crashes",
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::actor::Actor;
 use crate::data::Data;
-use crate::event::{RunEnding, RunForked};
+use crate::event::{ParentRun, RunEnding, RunForked};
 use crate::failure::{Failure, ItemFailure};
 use crate::ids::{NodeId, RoleId, RunId, StageId, WorkflowId};
 use crate::priority::Priority;
@@ -79,6 +79,9 @@ pub struct RunView {
     /// The run that it was forked from, at which event, and what was changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forked: Option<Arc<RunForked>>,
+    /// The run that started it, and where, if it is the run of a node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Arc<ParentRun>>,
     /// The usage of attempts that were taken over from that run; not charged to this one.
     #[serde(default, skip_serializing_if = "is_nothing")]
     pub inherited: Spent,
@@ -205,6 +208,10 @@ pub struct NodeView {
     /// From the first attempt's start to the last one's end, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration: Option<i64>,
+    /// The run that its last attempt has started, of a node that runs another workflow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<RunId>")]
+    pub run: Option<Box<RunId>>,
     /// The items of a `foreach` node that is under way or has failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub items: Option<ItemsView>,

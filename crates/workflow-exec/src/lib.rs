@@ -53,6 +53,7 @@
 //! ```
 
 mod active;
+mod children;
 mod driver;
 mod due;
 mod engine;

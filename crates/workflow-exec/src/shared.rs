@@ -1,11 +1,11 @@
 //! What all drivers of one engine share, and the runs that the engine holds.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use foldhash::HashMap;
-use futures::future::FutureExt as _;
+use futures::future::{BoxFuture, FutureExt as _};
 use workflow_core::bundle::BundleHash;
 use workflow_core::catalog::Catalog;
 use workflow_core::definition::{self, Defaults, ProviderSettings};
@@ -16,6 +16,7 @@ use workflow_core::provider::Provider;
 use workflow_core::store::{Lease, RunStore, StoreError, Watching};
 
 use crate::active::{Active, Entered};
+use crate::children::{Look, Seen};
 use crate::heartbeat::Heartbeat;
 use crate::key::RunKey;
 use crate::limits::Limits;
@@ -46,10 +47,19 @@ pub(crate) struct Shared {
     pub heartbeat: Heartbeat,
     pub parked: Parked,
     pub plans: Mutex<HashMap<BundleHash, Weak<Plan>>>,
+    /// Looks at the runs that nodes have started: a driver does not know the engine.
+    pub look_at: fn(Arc<Shared>, Look) -> BoxFuture<'static, Result<Seen, EngineError>>,
+    /// How many workers claim runs for the engine.
+    pub workers: AtomicUsize,
     pub _watching: Watching,
 }
 
 impl Shared {
+    /// Whether new runs are claimed by workers of the engine.
+    pub(crate) fn has_workers(&self) -> bool {
+        self.workers.load(Ordering::Acquire) > 0
+    }
+
     pub(crate) fn unknown_provider(&self, name: &str) -> String {
         self.unknown_provider_among(name, &ProviderSettings::default())
     }
@@ -133,6 +143,10 @@ impl Hold {
 
     pub(crate) fn run(&self) -> &RunId {
         &self.run
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     pub(crate) fn entered(&self) -> &Entered {

@@ -116,6 +116,7 @@ fn type_of(node: &Node) -> &'static str {
         Node::Ask(_) => "ask",
         Node::Set(_) => "set",
         Node::Wait(_) => "wait",
+        Node::Workflow(_) => "workflow",
         Node::End(_) => "end",
     }
 }

@@ -36,6 +36,10 @@ pub(crate) fn waits_for(wait: &Wait) -> String {
             let name = wait.signal.as_deref().unwrap_or_default();
             format!("the signal `{name}` at {place}")
         }
+        WaitReason::Child => {
+            let run = wait.run.as_ref().map_or_else(|| "another one".to_owned(), ToString::to_string);
+            return format!("run {run} to end, which {place} has started");
+        }
         WaitReason::Crashes => "a person to resume it after crashes".to_owned(),
         _ => "a person to resume it".to_owned(),
     };
@@ -86,7 +90,7 @@ fn choice(value: &Value) -> String {
 
 /// Whether a person or a program ends the wait with an answer or a signal.
 pub(crate) fn is_told(wait: &Wait) -> bool {
-    wait.number.is_some() || wait.signal.is_some()
+    wait.number.is_some() || wait.signal.is_some() || wait.run.is_some()
 }
 
 /// The command that ends the wait; `asked` is the number of questions of the run.
@@ -94,6 +98,7 @@ pub(crate) fn command(run: &RunId, wait: &Wait, asked: usize) -> String {
     match (wait.number, &wait.signal) {
         (Some(number), _) if asked > 1 => format!("workflow answer {run} --wait {number}"),
         (None, Some(signal)) => format!("workflow signal {run} {signal}"),
+        (None, None) if let Some(child) = &wait.run => format!("workflow show {child}"),
         _ => format!("workflow answer {run}"),
     }
 }

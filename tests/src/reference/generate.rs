@@ -48,6 +48,7 @@ pub fn generate(seed: u64) -> Case {
     templates(seed, &mut workflow, &mut profiles);
     orders(seed, &mut profiles);
     waits(seed, &mut profiles);
+    let has_children = children(seed, &workflow, &mut profiles);
     ends(seed, count, &mut workflow, &mut profiles);
     loops::loops(seed, &mut profiles);
     bodies::bodies(seed, &mut profiles);
@@ -62,7 +63,8 @@ pub fn generate(seed: u64) -> Case {
     let workflow: Workflow = serde_json::from_value(workflow).unwrap();
     let workflow = definition::resolve(&workflow, &Defaults::default()).unwrap();
     let profiles = serde_json::from_value(profiles.into()).unwrap();
-    let bundle = Bundle { profiles, schemas, ..Bundle::new(workflow) };
+    let workflows = if has_children { super::children::workflows() } else { [].into() };
+    let bundle = Bundle { profiles, schemas, workflows, ..Bundle::new(workflow) };
     let mut case = Case {
         seed,
         trouble: *chance.one(&[0, 0, 0, 3, 10, 30]),
@@ -265,6 +267,47 @@ fn waits(seed: u64, profiles: &mut Map<String, Value>) {
             *node = made;
         }
     }
+}
+
+/// Some nodes run other workflows in place of calls. Returns whether there are any.
+fn children(seed: u64, workflow: &Value, profiles: &mut Map<String, Value>) -> bool {
+    let chance = &mut Chance::of(seed, "children");
+    let stages = workflow["stages"].as_object().unwrap();
+    // How much of a budget is left to them is not known.
+    let has_budget =
+        workflow.get("budget").is_some() || stages.values().any(|stage| stage.get("budget").is_some());
+    let mut found = false;
+    for profile in profiles.values_mut() {
+        for node in profile["graph"].as_array_mut().unwrap() {
+            let (mut node, mut in_body) = (node, false);
+            while node["type"] == "foreach" {
+                (node, in_body) = (&mut node["run"], true);
+            }
+            if node["type"] != "run" || node.get("approval").is_some() || !chance.percent(8) {
+                continue;
+            }
+            let calls = !has_budget && chance.percent(40);
+            let id = if calls { super::children::CALLS } else { *chance.one(&super::children::QUIET) };
+            let given = match chance.below(4) {
+                0 => None,
+                1 if in_body => Some("${item}".into()),
+                2 => Some("${vars.n}".into()),
+                _ => node.get("prompt").cloned(),
+            };
+            let mut made = json!({ "type": "workflow", "workflow": id });
+            if let Some(given) = given {
+                made["vars"] = json!({ "x": given });
+            }
+            for (field, value) in node.as_object().unwrap() {
+                if ["id", "out", "when", "set", "after"].contains(&field.as_str()) {
+                    made[field] = value.clone();
+                }
+            }
+            *node = made;
+            found = true;
+        }
+    }
+    found
 }
 
 /// Some runs end early: after a stage, or by a node.

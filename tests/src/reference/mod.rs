@@ -14,6 +14,7 @@
 pub mod answers;
 pub mod case;
 pub(crate) mod chance;
+mod children;
 pub mod generate;
 pub mod interpret;
 pub mod outcome;

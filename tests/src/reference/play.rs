@@ -66,6 +66,8 @@ pub fn play(case: &Case, plan: &Plan) -> Played {
         isolated: false,
         slot: None,
         priority: Priority::NORMAL,
+        parent: None,
+        budget: None,
         seed: case.seed,
         by: None,
         signature: None,

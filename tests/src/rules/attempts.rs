@@ -118,7 +118,10 @@ impl<'a> Log<'a> {
         usage: Option<&Usage>,
         ran_until: Option<Timestamp>,
     ) -> Result<&mut Node, &'static str> {
-        let since = self.ending(path, attempt)?.since.take();
+        let node = self.ending(path, attempt)?;
+        let has_ended = node.child.as_ref().is_none_or(|(_, has_ended)| *has_ended);
+        let since = node.since.take();
+        rule(has_ended, "an attempt that has started a run ends after that")?;
         let until = ran_until.unwrap_or(self.now);
         rule(until <= self.now, "no attempt ran longer than until its end")?;
         let clocks = self.reading.clocks;

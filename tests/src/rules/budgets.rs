@@ -60,13 +60,20 @@ impl<'a> Log<'a> {
                 let last = self.sessions.of(path);
                 rule(last == Some(session), "the dropped session is the one that was recorded last")
             }
-            other => self.take_of_changes(other),
+            other => self.take_of_children(other),
         }
     }
 
     fn budget(&self, scope: &Scope) -> Option<Budget> {
         match scope {
-            Scope::Run => self.workflow.budget.filter(|_| self.finally.is_none()),
+            Scope::Run => {
+                let own = self.workflow.budget;
+                let budget = match (self.created.budget.as_deref(), own) {
+                    (Some(given), Some(own)) => Some(smaller(*given, own)),
+                    (given, own) => given.copied().or(own),
+                };
+                budget.filter(|_| self.finally.is_none())
+            }
             Scope::Stage(stage) => self.stage(stage).budget,
             Scope::Node(path) => self.what(path).and_then(graph::call)?.budget,
             Scope::Finally => {
@@ -106,15 +113,26 @@ impl<'a> Log<'a> {
         ran: Option<(Timestamp, Timestamp)>,
         usage: Option<&Usage>,
     ) -> Checked {
+        // What a run used that a node has started counted when that ended.
+        if self.nodes.get(path).is_some_and(|node| node.child.is_some()) {
+            return Ok(());
+        }
         // An answer about an interrupted call is not an attempt.
         let Some((from, until)) = ran else { return Ok(()) };
         let took = until.as_millisecond() - from.as_millisecond();
         // A clock may have been set back.
         let took = u64::try_from(took).unwrap_or(0);
+        let mut spent = Spent::default();
+        spent.add(usage, took);
+        self.spend_all(path, attempt, spent)
+    }
+
+    /// Adds what an attempt used that ends.
+    pub(super) fn spend_all(&mut self, path: &NodePath, attempt: u32, spent: Spent) -> Checked {
         scopes(path).into_iter().try_for_each(|scope| {
             let before = self.spending.of(&scope);
             let mut after = before;
-            after.add(usage, took);
+            after.add_all(spent);
             if let Some(budget) = self.budget(&scope) {
                 let under_way = self.under_way(&scope);
                 self.spending.cross(&scope, budget, (path, attempt), (before, after), &under_way)?;
@@ -186,6 +204,15 @@ impl Spending {
             rule(is - of <= theirs + 1e-6, "a budget is exceeded only by calls that were in progress")?;
         }
         Ok(())
+    }
+}
+
+/// The smaller limits: its own, and what the run had left that has started it.
+fn smaller(given: Budget, own: Budget) -> Budget {
+    Budget {
+        cost_usd: [given.cost_usd, own.cost_usd].into_iter().flatten().reduce(f64::min),
+        tokens: given.tokens.into_iter().chain(own.tokens).min(),
+        time: given.time.into_iter().chain(own.time).min(),
     }
 }
 

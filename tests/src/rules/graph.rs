@@ -210,6 +210,7 @@ pub(super) fn when(node: &Node) -> Option<&str> {
         Node::Set(set) => set.when.as_deref(),
         Node::Wait(wait) => wait.when.as_deref(),
         Node::End(end) => end.when.as_deref(),
+        Node::Workflow(workflow) => workflow.when.as_deref(),
         Node::Branch(_) => None,
     }
 }

@@ -406,7 +406,7 @@ impl<'a> Log<'a> {
                 let answer = self.nodes.get(path).and_then(|node| node.answer.clone());
                 answer.ok_or("a question completes with its answer")
             }
-            Node::Run(_) => Err("a call ends with an attempt"),
+            Node::Run(_) | Node::Workflow(_) => Err("a call ends with an attempt"),
             Node::Wait(_) => {
                 let node =
                     self.nodes.get(path).filter(|node| node.waits).ok_or("a wait ends that has begun")?;

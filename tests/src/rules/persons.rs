@@ -76,11 +76,14 @@ impl<'a> Log<'a> {
                     self.started && self.may_go_on(),
                     "only a run that could continue waits, and it waits once",
                 )?;
-                rule(self.running() == 0, "a waiting run has no running calls")?;
+                rule(self.calls_running() == 0, "a waiting run has no running calls")?;
                 let open =
                     |node: &NodeLog| node.retry_at.is_some() || (node.signal.is_some() && !node.has_ended());
-                let waits = self.nodes.values().any(open);
-                rule(!self.asks.is_empty() || waits, "a run waits for a person, a time or a signal")?;
+                let waits = self.nodes.values().any(open) || self.running() > 0;
+                rule(
+                    !self.asks.is_empty() || waits,
+                    "a run waits for a person, a time, a signal or another run",
+                )?;
                 let (now, clocks) = (self.now, self.reading.clocks);
                 rule(!clocks || wait.until.is_none_or(|until| until > now), "a run waits for a future time")?;
                 self.waiting = Some(wait.until);
@@ -95,7 +98,12 @@ impl<'a> Log<'a> {
                         .as_ref()
                         .is_some_and(|name| self.signals.iter().any(|(sent, _)| **sent == **name))
                 });
-                rule(is_due || is_sent, "a run continues when its time is due, or its signal was sent")
+                // The log does not show before that a run has ended that it waits for.
+                let may_have_ended = self.running() > 0;
+                rule(
+                    is_due || is_sent || may_have_ended,
+                    "a run continues when its time is due, its signal was sent, or its run has ended",
+                )
             }
             other => self.take_of_budgets(other),
         }

@@ -64,6 +64,7 @@ counts! {
     answered_while_cancelling "answers to a run that was being cancelled"
     unheard "answers and signals to a run that had ended"
     signals "signals that were received"
+    children "runs that nodes have started, and whose end they were told"
     forks "forked runs"
     forked_under_way "forks of a run in progress"
     forks_of_forks "forks of a fork"

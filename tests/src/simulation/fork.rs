@@ -1,6 +1,7 @@
 //! Forked runs, and the check that their sources do not change.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -64,7 +65,7 @@ impl ForkSetup {
             }
         };
         let of = case_of(run);
-        let id = RunId::new(format!("{of}f{}", self.number)).unwrap();
+        let id = RunId::new(format!("{of}_{}", self.number)).unwrap();
         let fork = Fork::of(run.clone()).run_id(id);
         let mut fork = self.vars.iter().fold(fork, |fork, (name, value)| fork.var(name, value.clone()));
         // Only for an event it is known which stages have ended before.
@@ -79,7 +80,30 @@ impl ForkSetup {
 
 /// The run whose case a run has: itself, or the first source of a chain of forks.
 pub fn case_of(run: &RunId) -> RunId {
-    RunId::new(run.as_str().split('f').next().unwrap()).unwrap()
+    RunId::new(run.as_str().split('_').next().unwrap()).unwrap()
+}
+
+/// The case of a run: one of these, or that of the workflow which a node of another run has started.
+pub fn case(
+    cases: &BTreeMap<RunId, Arc<Case>>,
+    runs: &BTreeMap<RunId, Told>,
+    run: &RunId,
+) -> Option<Arc<Case>> {
+    let origin = case_of(run);
+    if let Some(case) = cases.get(&origin) {
+        return Some(case.clone());
+    }
+    let EventBody::RunCreated(created) = &runs.get(&origin)?.events.first()?.body else { return None };
+    let of_parent = case(cases, runs, &created.parent.as_ref()?.run)?;
+    Some(Arc::new(Case {
+        bundle: of_parent.bundle.workflows.get(&created.workflow)?.clone(),
+        vars: created.vars.iter().map(|(name, value)| (name.clone(), value.value())).collect(),
+        on_failure: None,
+        interactive: false,
+        pauses: Vec::new(),
+        deaths: Vec::new(),
+        ..Case::clone(&of_parent)
+    }))
 }
 
 fn started(event: &Event) -> Option<&StageId> {

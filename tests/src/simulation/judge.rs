@@ -1,6 +1,7 @@
 //! Checks the result of a plot.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use jiff::SignedDuration;
 use workflow_core::event::{Event, EventBody};
@@ -32,9 +33,14 @@ pub fn judge(plot: &Plot, mut played: Played) -> (Vec<String>, Counts) {
     let mut violations = std::mem::take(&mut played.violations);
     let mut counts = played.counts;
     // A run that was never created is missing: its host died first.
-    for (id, told) in &std::mem::take(&mut played.told) {
-        let Some(run) = plot.runs.iter().find(|run| run.id() == fork::case_of(id)) else { continue };
-        if let Err(broken) = judge_run(plot, (id, &run.case), told, &mut played, &mut counts) {
+    let told = std::mem::take(&mut played.told);
+    let cases = plot.runs.iter().map(|run| (run.id(), Arc::new(run.case.clone()))).collect();
+    for (id, of_run) in &told {
+        let Some(case) = fork::case(&cases, &told, id) else {
+            violations.push(format!("run {id} was started by nothing"));
+            continue;
+        };
+        if let Err(broken) = judge_run(plot, (id, &case), of_run, &mut played, &mut counts) {
             violations.push(format!("run {id}: {broken}"));
         }
     }
@@ -59,6 +65,7 @@ fn judge_run(
     // The reference interpreter checks the values of expressions.
     let reading = Reading { clocks: plot.clocks_agree(), expressions: false, current: true };
     rules::keeps(&case.bundle, events, reading)?;
+    children_have_ended(id, events, played, counts)?;
     if let Some((_, forked)) = fork::forked(events) {
         let (source, was) = (played.stored.get(&forked.from), told.source.as_ref());
         let ((_, source), was) = source.zip(was).ok_or("its source does not exist")?;
@@ -165,6 +172,36 @@ fn judge_run(
     counts.compared += 1;
     counts.rerun += u64::from(is_fork);
     expected.difference(&played).map_or(Ok(()), Err)
+}
+
+/// A run that a node has started exists, is linked to the node, and has ended as the log says.
+fn children_have_ended(
+    id: &RunId,
+    events: &[Event],
+    played: &Played,
+    counts: &mut Counts,
+) -> Result<(), String> {
+    // A fork has taken over how runs of its source ended.
+    let begun = fork::forked(events).map_or(0, |(place, _)| place);
+    for event in events.iter().skip(begun) {
+        let EventBody::ChildEnded(ended) = &event.body else { continue };
+        let Some((record, log)) = played.stored.get(&ended.run) else {
+            match ended.status {
+                None => continue,
+                Some(status) => return Err(format!("{} is not there, and has {status}", ended.run)),
+            }
+        };
+        let link = record.head.parent.as_deref().ok_or("a run that a node has started names it")?;
+        if (&link.run, &link.path, link.attempt) != (id, &ended.path, ended.attempt) {
+            return Err(format!("{} was started at {link:?}, and not at {}", ended.run, ended.path));
+        }
+        if ended.status != Some(record.head.status) || !log.last().is_some_and(|last| last.body.is_terminal())
+        {
+            return Err(format!("{} is {}, and not {:?}", ended.run, record.head.status, ended.status));
+        }
+        counts.children += 1;
+    }
+    Ok(())
 }
 
 /// A call that panicked has failed, or was not wanted any more; it is never repeated as if its process had

@@ -25,7 +25,7 @@ use workflow_exec::{
 
 use super::counts::Counts;
 use super::disk::{Condition, Disk};
-use super::fork::{ForkSetup, case_of};
+use super::fork::{self, ForkSetup};
 use super::journal::{Journal, LEASE, Told};
 use super::link::{Link, Sky, Weather};
 use super::person::Person;
@@ -213,7 +213,7 @@ impl<'p> World<'p> {
         }
         let runs: Vec<_> = self.journal.entries().runs.keys().cloned().collect();
         for run in &runs {
-            let case = self.cases[&case_of(run)].clone();
+            let Some(case) = fork::case(&self.cases, &self.journal.entries().runs, run) else { continue };
             let Ok(record) = self.store.get(run).await else { continue };
             let waits = if record.head.status == RunStatus::Paused {
                 let state = State::fold(&scenario::events(&self.store, run).await);
@@ -542,6 +542,8 @@ fn new_run(setup: &RunSetup, now: Timestamp) -> NewRun {
         isolated: false,
         slot: setup.key.map(|key| Arc::new(RunSlot { key: format!("key-{key}"), mode: SlotMode::Queue })),
         priority: Priority::NORMAL,
+        parent: None,
+        budget: None,
         seed: setup.case.seed,
         by: None,
         signature: None,

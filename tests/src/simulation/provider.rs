@@ -15,7 +15,7 @@ use workflow_core::stop::Stop;
 use workflow_core::usage::Usage;
 use workflow_exec::Clock as _;
 
-use super::fork::case_of;
+use super::fork;
 use super::journal::Journal;
 use super::process::Process;
 use crate::reference::answers::{self, Answer, answer, usage};
@@ -124,7 +124,7 @@ impl Provider for Answering {
         self.journal.entries().call_begins(id, &self.process);
         let killed = self.journal.entries().stopped(id);
         let _underway = Underway { journal: &self.journal, process: &self.process, id: id.clone() };
-        let case = self.cases.get(&case_of(&id.run)).cloned();
+        let case = fork::case(&self.cases, &self.journal.entries().runs, &id.run);
         let case = case.ok_or_else(|| ProviderError::permanent("a run that is not of this world"))?;
         let key = (id.path.clone(), id.attempt);
         self.told(&id.run, key, &request.prompt);

@@ -155,7 +155,7 @@ fn a_file_with_errors_shows_its_warnings_too() {
     roles/asker.md:2:1: warning[unknown-key]: `nme` is not known here and is ignored; did you mean `name`?
     roles/asker.md:3:30: error[unknown-value]: `text` is not a value of `type`: write `string`, `number`, `integer`, `boolean`, `array` or `object`
     workflows/stages/ask.gate.yml:1:1: warning[unknown-key]: `nme` is not known here and is ignored; did you mean `name`?
-    workflows/stages/ask.gate.yml:3:20: error[unknown-value]: `rnu` is not a value of `type`: write `run`, `foreach`, `loop`, `reduce`, `branch`, `export`, `ask`, `set`, `wait`, `end` or `graph`; did you mean `run`?
+    workflows/stages/ask.gate.yml:3:20: error[unknown-value]: `rnu` is not a value of `type`: write `run`, `foreach`, `loop`, `reduce`, `branch`, `export`, `ask`, `set`, `wait`, `end`, `workflow` or `graph`; did you mean `run`?
     workflows/stages/ask.gate.yml:4:25: warning[unknown-key]: `promt` is not known here and is ignored; did you mean `prompt`?
     workflows/stages/ask.gate.yml:4:35: warning[unknown-key]: `model` is not a field here and is ignored: options of the provider are written as `with: { model: opus }`
     ");

@@ -49,6 +49,8 @@ fn ended(events: &[Event]) -> u64 {
             | EventBody::AttemptFailed { path, .. }
             | EventBody::AttemptCancelled { path, .. }
             | EventBody::AttemptInterrupted { path, .. } => ended += u64::from(open.remove(path)),
+            // What a run of a node used counts for the run of the node.
+            EventBody::ChildEnded(child) => ended += child.spent.attempts,
             _ => {}
         }
     }

@@ -10,6 +10,7 @@ mod budgets;
 mod building;
 mod cassettes;
 mod checking;
+mod children;
 mod clocks;
 mod control_outcomes;
 mod controls;

@@ -193,7 +193,17 @@ async fn goes_on(engine: &Engine) -> usize {
             if view.wait.as_ref().is_some_and(|wait| wait.reason == WaitReason::Pause) {
                 let _ = handle.resume().await.unwrap();
             }
-            for wait in view.waits {
+            // What the run asks that it waits for.
+            let child = view.wait.as_ref().and_then(|wait| wait.run.clone());
+            let (handle, waits) = match child {
+                Some(child) => {
+                    let child = engine.handle(&child);
+                    let waits = child.view().await.unwrap().waits;
+                    (child, waits)
+                }
+                None => (handle, view.waits),
+            };
+            for wait in waits {
                 if wait.signal.is_some() {
                     // The second one is waited for with a limit, so that driving the run would wait too.
                     for name in ["second", "first"] {

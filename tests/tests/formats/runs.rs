@@ -15,8 +15,9 @@ use workflow_tests::shelf::Shelf;
 use workflow_tests::sim::Sim;
 
 /// Scenarios that are played to their end. Their runs have their names.
-const PLAYED: [&str; 11] = [
+const PLAYED: [&str; 12] = [
     "cancel",
+    "child_loop",
     "committee",
     "export_violated",
     "finally_fails",
@@ -113,6 +114,25 @@ graph:
         output: json
         with: { ann: { reply: { ok: false } }, \"rounds[1]/ann\": { after: 5000, reply: { ok: true } } }
   - { id: last, type: run, inputs: [rounds], prompt: Last }
+";
+
+const PARENT: &str = "
+workflow: { name: Parent, stages: [work], budget: { tokens: 1000 } }
+work: { provider: ann, profile: nested }
+--- # profile work.nested
+graph:
+  - id: each
+    type: foreach
+    items: [x, y]
+    run: { type: workflow, workflow: other, vars: { item: \"${item}\" } }
+  - { id: last, type: run, inputs: [each], prompt: Last }
+--- # workflow other
+workflow: { name: Other, stages: [find] }
+find: { provider: bob, profile: asking }
+--- # profile find.asking
+graph:
+  - { id: found, type: run, prompt: \"Find ${vars.item}\", with: { bob: { usage: { input_tokens: 5 } } } }
+  - { id: ask, type: ask, question: Which?, choices: [a, b], after: found }
 ";
 
 const QUOTA: &str = "
@@ -305,6 +325,12 @@ async fn waiting(world: &World) {
     let engine = world.rest("slot", SLOTS).await;
     engine.create(start("slot_behind", "slot")).await.unwrap();
 
+    world.rest("parent", PARENT).await;
+    let engine = world.rest("parents", PARENT).await;
+    let view = engine.handle(&id("parents")).view().await.unwrap();
+    let first = view.wait.unwrap().run.unwrap();
+    answer(&engine, first.as_str(), json!("b")).await;
+    engine.handle(&id("parents")).wait().await.unwrap();
     world.die("graphs", "graphs", GRAPHS, 50).await;
     world.die("iterates", "iterates", ITERATES, 50).await;
     world.die("last", "last", LAST, 50).await;

@@ -13,13 +13,14 @@ use workflow_core::definition::{Mode, ParallelStrategy};
 use workflow_core::event::{Event, EventBody, RunCreated};
 use workflow_core::failure::{Failure, FailureClass};
 use workflow_core::ids::{NodePath, StageId};
-use workflow_core::machine::{self, Decision, Effect, Input, State};
+use workflow_core::machine::{self, ChildOutcome, Decision, Effect, Input, State};
 use workflow_core::plan::Plan;
 use workflow_core::priority::Priority;
 use workflow_core::provider::{ProviderError, Reply};
 use workflow_core::status::{RunStatus, WaitReason};
+use workflow_core::stop::Stop;
 use workflow_core::store::{Answer, Control, ControlRecord, RunHead};
-use workflow_core::usage::Usage;
+use workflow_core::usage::{Spent, Usage};
 
 use crate::plans::Case;
 
@@ -70,6 +71,8 @@ impl World {
             isolated: false,
             slot: None,
             priority: Priority::NORMAL,
+            parent: None,
+            budget: None,
             seed,
             by: by.map(Arc::new),
             signature: None,
@@ -345,6 +348,21 @@ impl World {
             Effect::Collect { path, ended } => {
                 self.collections.push((path, ended));
                 None
+            }
+            // Runs that nodes start end at once, or as soon as they are looked at again.
+            Effect::Child { path, attempt, how } => {
+                let child = machine::child(&self.plan, &self.state, &path, attempt)?;
+                if how == Stop::None && self.choose(4) == 0 {
+                    return Some(Input::ChildSeen { path, attempt });
+                }
+                let result = match self.choose(3) {
+                    0 => Err(Failure::new(FailureClass::Transient, "the run failed")),
+                    _ => Ok(Data::new(&json!("made"))),
+                };
+                let run = child.started.run.clone();
+                let (status, spent) = (Some(RunStatus::Completed), Spent::default());
+                let outcome = Box::new(ChildOutcome { run, status, spent, result });
+                Some(Input::ChildEnded { path, attempt, outcome })
             }
             Effect::Reclaim { .. } => panic!("nothing is reclaimed of a live run"),
         }

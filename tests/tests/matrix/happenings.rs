@@ -245,6 +245,12 @@ graph:
   - {{ id: beside, type: run, provider: dot, prompt: beside, with: {{ dot: {{ after: 45, reply: beside }} }} }}
 --- # schema done.json
 {{ \"type\": \"object\", \"required\": [\"done\"], \"properties\": {{ \"done\": {{ \"type\": \"boolean\" }} }} }}
+--- # workflow other
+workflow: {{ name: Other, stages: [make] }}
+make: {{ provider: dot, profile: value }}
+--- # profile make.value
+graph:
+  - {{ id: value, type: set, value: \"${{vars.x}}\" }}
 "
         )
     }

@@ -43,6 +43,7 @@ fn bodies() -> Vec<(&'static str, &'static str, Value, Value)> {
         ("wait", "type: wait, until: '${item}'", json!("2001-01-01T00:00:00Z"), Value::Null),
         ("approval", "type: run, CALL, approval: 'Do ${item}?'", json!(1), done()),
         ("graph", GRAPH, json!(1), done()),
+        ("workflow", "type: workflow, workflow: other, vars: { x: '${item}' }", json!(1), json!(1)),
     ]
 }
 
@@ -97,6 +98,13 @@ fn singles() -> Vec<(&'static str, &'static str, Value, Value, Option<(Value, Fa
             "type: wait, until: '${nodes.source.output.at}'",
             json!({ "at": "2001-01-01T00:00:00Z" }),
             Value::Null,
+            Some((json!("text"), FailureClass::Expression)),
+        ),
+        (
+            "workflow",
+            "type: workflow, workflow: other, vars: { x: '${nodes.source.output.done}' }",
+            done(),
+            json!(true),
             Some((json!("text"), FailureClass::Expression)),
         ),
         (

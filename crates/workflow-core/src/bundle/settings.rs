@@ -1,6 +1,7 @@
 //! What names of providers stand for, put into the definitions that use them.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::providers::OF_STAGE;
 use super::{Bundle, ProviderMap};
@@ -37,7 +38,12 @@ impl Bundle {
         let targets: BTreeSet<_> = map.iter().map(|(_, to)| to).collect();
         let of_targets = settings.providers.iter().filter(|(name, _)| targets.contains(name.as_str()));
         let providers = of_targets.map(|(name, setting)| (name.clone(), setting.clone())).collect();
-        self.with_providers(map).apply(&ProviderSettings { providers, with_command: Vec::new() }).0
+        let mut bundle =
+            self.with_providers(map).apply(&ProviderSettings { providers, with_command: Vec::new() }).0;
+        for child in bundle.workflows.values_mut() {
+            *child = Arc::new(Self::clone(child).with_providers_of(map, settings));
+        }
+        bundle
     }
 
     fn apply(mut self, settings: &ProviderSettings) -> (Self, Vec<Diagnostic>) {

@@ -4,7 +4,7 @@
 //! [`Draft::give`]), and is then combined with them ([`Draft::resolve`]).
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use indexmap::IndexMap;
 use serde_json::Value;
@@ -51,6 +51,8 @@ pub struct Draft {
     pub(super) asked: BTreeSet<String>,
     /// Schemas that were read, to be checked when everything that they refer to was read.
     pub(super) schemas: IndexMap<String, (String, Node, Value)>,
+    /// The workflows that its nodes run, to be resolved before it.
+    pub(super) workflows: BTreeMap<WorkflowId, Self>,
 }
 
 /// A file that a draft needs next.
@@ -116,6 +118,7 @@ impl Draft {
             asks: Asks::Assignments,
             asked: BTreeSet::new(),
             schemas: IndexMap::new(),
+            workflows: BTreeMap::new(),
         }
     }
 

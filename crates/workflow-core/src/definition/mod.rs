@@ -58,7 +58,7 @@ pub use model::{
     Notifications, NotifyChannel, NotifyTarget, OnFailure, OnInterrupt, OutputFormat, ParallelStrategy,
     Period, Profile, PromptTemplate, ProviderSetting, ProviderSettings, ReduceNode, ReduceStrategy, RunNode,
     SchemaSource, SessionMode, SetNode, Severity, SourceRange, Stage, WaitNode, Workflow, WorkflowInput,
-    WorktreeSpec, calls_of, roles_of,
+    WorkflowNode, WorktreeSpec, calls_of, roles_of, workflows_of,
 };
 pub use parse::{ParsedProfile, ParsedRole, parse_profile, parse_role, parse_role_with};
 pub use read::{

@@ -1,15 +1,16 @@
 //! The files that a draft refers to: those that it needs, and those that it was given.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::draft::{Asks, Draft};
-use super::model::{Assignments, Diagnostic, Workflow, calls_of, roles_of};
+use super::model::{Assignments, Diagnostic, Workflow, calls_of, roles_of, workflows_of};
 use super::parse::{parse_profile, parse_role, parse_role_with};
 use super::read::{check_tree, parse_assignments, parse_providers, schema};
 use super::resolve::{Defaults, SourceFile, include, includes, schemas};
-use crate::bundle::Skill;
+use crate::bundle::{Bundle, Skill};
 use crate::catalog::part::{Part, Text};
-use crate::ids::{ProfileId, RoleId};
+use crate::ids::{ProfileId, RoleId, WorkflowId};
 use crate::output_schema;
 
 impl Draft {
@@ -64,6 +65,38 @@ impl Draft {
                 self.library.files.insert(what, SourceFile { origin, text });
             }
             Err(message) => self.cannot_be_read(what, message),
+        }
+    }
+
+    /// The workflows that its nodes run; to be called when nothing else is [wanted](Draft::wanted). Each has to be
+    /// [given](Draft::give_workflow), or reported as missing, before the draft is resolved.
+    pub fn workflows(&self) -> BTreeSet<WorkflowId> {
+        let nodes = self.library.profiles.values().flat_map(workflows_of);
+        let ids = nodes.filter_map(|(_, node)| WorkflowId::new(&node.workflow).ok());
+        ids.filter(|id| !self.library.workflows.contains_key(id)).collect()
+    }
+
+    /// Takes the draft of a workflow that a node runs, or why it cannot be used: a problem of the node's field `workflow`.
+    pub fn give_workflow(&mut self, id: WorkflowId, found: Result<Self, Diagnostic>) {
+        match found {
+            Ok(draft) => drop(self.workflows.insert(id, draft)),
+            Err(problem) => self.add_workflow(id, Err(problem)),
+        }
+    }
+
+    /// The drafts that it was given, to be resolved before it and [added](Draft::add_workflow).
+    pub fn take_workflows(&mut self) -> BTreeMap<WorkflowId, Self> {
+        std::mem::take(&mut self.workflows)
+    }
+
+    /// Takes a workflow that a node runs, put together, or why it cannot be used.
+    pub fn add_workflow(&mut self, id: WorkflowId, found: Result<Arc<Bundle>, Diagnostic>) {
+        match found {
+            Ok(bundle) => drop(self.library.workflows.insert(id, bundle)),
+            Err(problem) => {
+                let problem = Diagnostic { path: "workflow".to_owned(), ..problem };
+                self.library.unusable.insert(id, problem);
+            }
         }
     }
 

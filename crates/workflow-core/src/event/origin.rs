@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::actor::Actor;
 use crate::bundle::BundleHash;
 use crate::data::Data;
-use crate::definition::OnFailure;
+use crate::definition::{Budget, OnFailure};
+use crate::event::child::ParentRun;
 use crate::ids::{RunId, StageId, WorkflowId};
 use crate::priority::Priority;
 use crate::slot::RunSlot;
@@ -48,6 +49,12 @@ pub struct RunCreated {
     /// Which of the runs that no process drives is claimed first.
     #[serde(default, skip_serializing_if = "Priority::is_normal")]
     pub priority: Priority,
+    /// The run that started it, if it is the run of a node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Arc<ParentRun>>,
+    /// What is left of the budgets of that run: it counts beside its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Box<Budget>>,
     /// Drawn once for the run: seeds its jitter, and distinguishes its processes from those of a run with the
     /// same id in another store.
     pub seed: u64,

@@ -1,4 +1,4 @@
-//! Parts of events: how a run ends after its stages of `finally`, and why an answer is refused.
+//! Parts of events: how a run ends after its stages of `finally`, why an answer is refused, and what a budget limits.
 
 use std::sync::Arc;
 
@@ -44,4 +44,16 @@ pub enum AnswerRefusal {
     NoSuchQuestion,
     /// The question does not allow this answer.
     InvalidAnswer,
+}
+
+/// What a budget limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BudgetLimit {
+    /// US dollars.
+    Cost,
+    /// Tokens read and written.
+    Tokens,
+    /// How long attempts take together.
+    Time,
 }

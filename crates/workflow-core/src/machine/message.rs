@@ -8,11 +8,12 @@ use jiff::Timestamp;
 use crate::data::Data;
 use crate::event::Event;
 use crate::failure::Failure;
-use crate::ids::NodePath;
+use crate::ids::{NodePath, RunId};
 use crate::provider::{ProviderError, Reply};
+use crate::status::RunStatus;
 use crate::stop::Stop;
 use crate::store::ControlRecord;
-use crate::usage::Usage;
+use crate::usage::{Spent, Usage};
 
 /// An input of the machine.
 #[derive(Debug)]
@@ -93,8 +94,37 @@ pub enum Input {
         /// The session.
         session: Arc<str>,
     },
+    /// The run that a node started exists, and has not ended.
+    ChildSeen {
+        /// The node.
+        path: NodePath,
+        /// The attempt.
+        attempt: u32,
+    },
+    /// The run that a node started has ended.
+    ChildEnded {
+        /// The node.
+        path: NodePath,
+        /// The attempt.
+        attempt: u32,
+        /// How. In a box, because it is large and rare.
+        outcome: Box<ChildOutcome>,
+    },
     /// A person or the host has sent a control request.
     Control(ControlRecord),
+}
+
+/// How a run ended that a node started.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChildOutcome {
+    /// The run.
+    pub run: RunId,
+    /// Its status; `None` where there is no such run.
+    pub status: Option<RunStatus>,
+    /// What it used, with the runs that it started itself.
+    pub spent: Spent,
+    /// Its output, or why the node fails.
+    pub result: Result<Data, Failure>,
 }
 
 /// What the driver must do, as the machine decided.
@@ -138,6 +168,16 @@ pub enum Effect {
         /// For each item, in their order, the number of the event that it ended with. That of an item that
         /// was skipped has no output.
         ended: Vec<u64>,
+    },
+    /// Look at the run that a node [started](super::child): answer with `ChildSeen` or `ChildEnded`. If it does not exist yet,
+    /// create it.
+    Child {
+        /// The node.
+        path: NodePath,
+        /// The attempt.
+        attempt: u32,
+        /// Whether it is to be cancelled or killed; then it is not created.
+        how: Stop,
     },
     /// Stop what is still running of a call that a former driver left, before `TakenUp`. Only
     /// [`pending`](super::pending) returns this effect.

@@ -17,7 +17,8 @@ mod request;
 mod state;
 
 pub use decide::{decide, pending};
-pub use message::{Decision, Effect, Input};
+pub use message::{ChildOutcome, Decision, Effect, Input};
+pub use request::child::{Child, child};
 pub use request::secrets::Secrets;
 pub use request::set::set_of_edited;
 pub use request::{Call, request};

@@ -212,6 +212,9 @@ impl StagePlan {
                         }
                         NodeKind::Ask(ask) => names.extend(ask.question.names()),
                         NodeKind::Set(value) => names.extend(value.names()),
+                        NodeKind::Workflow(child) => {
+                            names.extend(child.vars.iter().flat_map(|(_, value)| value.names()));
+                        }
                         NodeKind::Wait(wait) => {
                             if let WaitPlan::Until(until) = &**wait {
                                 names.extend(until.names());

@@ -15,6 +15,7 @@ mod variables;
 pub use inputs::RunInput;
 pub use model::Plan;
 pub(crate) use model::{
-    AskPlan, BodiesPlan, CallPlan, EndPlan, FailurePlan, ForeachPlan, GraphPlan, InputPlan, Items, LanePlan,
-    NodeKind, NodePlan, RepeatPlan, RoleInput, RolePlan, Source, StagePlan, Strategy, WaitPlan, Work,
+    AskPlan, BodiesPlan, CallPlan, ChildPlan, EndPlan, FailurePlan, ForeachPlan, GraphPlan, InputPlan, Items,
+    LanePlan, NodeKind, NodePlan, RepeatPlan, RoleInput, RolePlan, Source, StagePlan, Strategy, WaitPlan,
+    Work,
 };

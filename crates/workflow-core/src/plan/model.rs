@@ -12,7 +12,7 @@ use crate::data::Data;
 use crate::definition::{Budget, EndStatus, Exhausted, Join, OnFailure, ReduceStrategy, Role, Workflow};
 use crate::event::LaneOutput;
 use crate::expr::{Condition, Name, Template, ValueTemplate};
-use crate::ids::{NodeId, NodePath, RoleId, StageId};
+use crate::ids::{NodeId, NodePath, RoleId, StageId, WorkflowId};
 use crate::output_schema::OutputSchema;
 use crate::role::RoleTemplate;
 
@@ -174,6 +174,7 @@ pub(crate) enum NodeKind {
     Set(Box<ValueTemplate>),
     Wait(Box<WaitPlan>),
     End(Box<EndPlan>),
+    Workflow(Box<ChildPlan>),
     /// The body of a `foreach` that is a graph: the places of the nodes in it.
     Body(Box<[usize]>),
 }
@@ -203,6 +204,15 @@ pub(crate) struct EndPlan {
     pub status: EndStatus,
     pub reason: Option<Template>,
     pub output: Option<ValueTemplate>,
+}
+
+/// A node that runs another workflow.
+#[derive(Debug)]
+pub(crate) struct ChildPlan {
+    pub workflow: WorkflowId,
+    /// What its run is created with.
+    pub bundle: Arc<Bundle>,
+    pub vars: Vec<(String, ValueTemplate)>,
 }
 
 #[derive(Debug)]

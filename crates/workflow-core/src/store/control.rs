@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use crate::actor::Actor;
 use crate::data::Data;
+use crate::ids::RunId;
 use crate::store::Signal;
 
 /// A control request of a person or a host to a run.
@@ -28,6 +29,8 @@ pub enum Control {
     Answer(Answer),
     /// A signal, for a node of the run that waits for it or will.
     Signal(Box<Signal>),
+    /// A run that this one started has ended. Engines send it; no event records it, because the run looks for itself.
+    ChildEnded(RunId),
 }
 
 impl Control {
@@ -135,6 +138,7 @@ mod tests {
         let ana = Actor::new("a").name("Ana");
         for (request, json) in [
             (ControlRequest::from(Control::Pause), r#""pause""#),
+            (Control::ChildEnded(RunId::new("r-2").unwrap()).into(), r#"{"child_ended":"r-2"}"#),
             (answer.clone().into(), r#"{"answer":{"wait":3,"value":{"n":1.50}}}"#),
             (Control::Kill.by(ana.clone()), r#"{"control":"kill","by":{"id":"a","name":"Ana"}}"#),
             (

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 
 use crate::actor::Actor;
 use crate::bundle::{Bundle, BundleHash};
-use crate::event::Event;
+use crate::event::{Event, ParentRun};
 use crate::failure::Failure;
 use crate::ids::{RunId, StageId, WorkflowId};
 use crate::priority::Priority;
@@ -118,6 +118,9 @@ pub struct RunHead {
     /// Which of the runs that no process drives is claimed first.
     #[serde(default, skip_serializing_if = "Priority::is_normal")]
     pub priority: Priority,
+    /// The run that started it, if it is the run of a node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Arc<ParentRun>>,
 }
 
 /// How far a run is.

@@ -22,6 +22,8 @@ use workflow_core::status::{RunStatus, Wait, WaitReason};
 use workflow_core::store::Signal;
 use workflow_core::usage::Usage;
 
+use crate::children;
+
 pub(crate) fn id<T: FromStr<Err: Debug>>(text: &str) -> T {
     text.parse().unwrap()
 }
@@ -51,6 +53,12 @@ fn ana() -> Arc<Actor> {
 
 /// Every kind of event, with and without its optional fields, and its stored form.
 pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
+    let mut kinds = own_kinds();
+    kinds.extend(children::kinds());
+    kinds
+}
+
+fn own_kinds() -> Vec<(EventBody, &'static str)> {
     let path = || id("2/test[1]/run");
     let hash = || BundleHash::try_from("0f".repeat(32)).unwrap();
     let failure = || Failure::new(FailureClass::IdleTimeout, "silent \"for\" 5m");
@@ -69,6 +77,8 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
                 isolated: true,
                 slot: None,
                 priority: Priority::HIGH,
+                parent: None,
+                budget: None,
                 seed: u64::MAX,
                 by: Some(ana()),
                 signature: Some("5e1f".into()),
@@ -94,6 +104,8 @@ pub(crate) fn kinds() -> Vec<(EventBody, &'static str)> {
                 isolated: false,
                 slot: None,
                 priority: Priority::NORMAL,
+                parent: None,
+                budget: None,
                 seed: 0,
                 by: None,
                 signature: None,

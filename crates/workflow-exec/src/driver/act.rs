@@ -61,6 +61,7 @@ impl<'e> Driver<'e> {
                     Arrival::Collected(path, outputs)
                 });
             }
+            Effect::Child { path, attempt, how } => self.look(path, attempt, how),
             // Interrupted calls were reclaimed before the run was resumed; requests for slots are answered
             // while deciding.
             Effect::Reclaim { .. } | Effect::Acquire { .. } => {}

@@ -68,6 +68,11 @@ impl<'e> Driver<'e> {
                 self.decide_all(self.engine.clock.both(), granted, Some(admission))
             }
             Arrival::Due(path) => self.decide(Input::Due { path }),
+            Arrival::Seen(path, attempt, seen) => self.seen(path, attempt, seen?),
+            Arrival::Look(path, attempt) => {
+                self.look(path, attempt, Stop::None);
+                Ok(())
+            }
             Arrival::Collected(path, outcome) => self.decide(Input::Collected { path, result: outcome? }),
             // The slot is dropped at once.
             Arrival::Overdue(..) => Ok(()),

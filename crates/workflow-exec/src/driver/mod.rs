@@ -2,13 +2,14 @@
 //!
 //! `turn` is the loop. It takes the inputs of `underway` (ends of calls, timers, slots) and of `controls`,
 //! lets the machine decide in `decide`, stores the decision with `append`, and carries it out in `act`.
-//! `call` is one call, `output` buffers what calls write, and `flush` stores that. `lease` claims a run again
+//! `child` has the runs that nodes start. `call` is one call, `output` buffers what calls write, and `flush` stores that. `lease` claims a run again
 //! whose lease was lost, and `watch` stops calls before that.
 
 mod act;
 mod append;
 mod bounds;
 mod call;
+mod child;
 mod collect;
 mod controls;
 mod decide;
@@ -79,6 +80,7 @@ pub(crate) fn drive<'e>(
         waiting: HashSet::default(),
         controls: Vec::new(),
         last_control: 0,
+        looks: 0,
         last_output: 0,
         flushing: None,
         has_last_words: false,

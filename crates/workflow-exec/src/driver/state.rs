@@ -41,6 +41,8 @@ pub(super) struct Driver<'e> {
     /// Controls that were read and that the machine has not decided on.
     pub(super) controls: Vec<ControlRecord>,
     pub(super) last_control: u64,
+    /// How many runs that nodes have started are being looked at.
+    pub(super) looks: u32,
     /// The number of the last output entry of former drivers.
     pub(super) last_output: u64,
     pub(super) flushing: Option<BoxFuture<'e, ()>>,

@@ -54,7 +54,7 @@ impl Driver<'_> {
                 return Err(Ending::Changed);
             }
             self.watch.stop(&mut self.underway);
-            let idle = !self.underway.has_calls() && !self.underway.has_arrivals();
+            let idle = !self.underway.has_calls() && !self.underway.has_arrivals() && !self.looks_on();
             if idle && (self.state.rests() || self.watch.is_leaving()) {
                 return Ok(());
             }

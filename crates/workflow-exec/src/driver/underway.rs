@@ -19,13 +19,19 @@ use workflow_core::store::StoreError;
 
 use super::call::{Admission, Call, Ended};
 use super::output::CallIo;
+use crate::children::Seen;
 use crate::runtime::Timer;
+use workflow_core::runs::EngineError;
 
 /// Something that the run waited for has happened.
 pub(super) enum Arrival<'e> {
     Ended(Ended),
     Place(NodePath, Arc<str>, Admission<'e>),
     Due(NodePath),
+    /// The run that a node has started was looked at.
+    Seen(NodePath, u32, Result<Seen, EngineError>),
+    /// It is time to look at it again.
+    Look(NodePath, u32),
     /// The outputs of a `foreach` node's items were read.
     Collected(NodePath, Result<Result<Data, Failure>, StoreError>),
     /// The grace period of a call that was told to stop is over.

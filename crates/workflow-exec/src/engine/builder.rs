@@ -1,5 +1,6 @@
 //! The builder of an engine.
 
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use workflow_core::sink::EventSink;
 use workflow_core::store::{MemoryStore, RunStore};
 
 use crate::active::Active;
-use crate::engine::Engine;
+use crate::engine::{Engine, children};
 use crate::heartbeat::Heartbeat;
 use crate::key::RunKey;
 use crate::limits::Limits;
@@ -254,6 +255,8 @@ impl EngineBuilder {
                 active,
                 heartbeat: Heartbeat::default(),
                 parked: Parked::default(),
+                look_at: children::look_at,
+                workers: AtomicUsize::new(0),
                 plans: Mutex::default(),
                 _watching: watching,
             }),

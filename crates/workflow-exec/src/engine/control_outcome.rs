@@ -170,6 +170,7 @@ impl Trail {
                 Control::Resume => !self.cancelling && (self.pausing || self.is_resumed),
                 Control::Cancel if self.ends_as().is_some() => self.pausing || self.is_resumed,
                 Control::Cancel | Control::Signal(_) => !self.cancelling,
+                Control::ChildEnded(_) => false,
                 _ => true,
             };
             if changes {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use futures::future::join_all;
+use futures::future::{BoxFuture, FutureExt as _, join_all};
 use serde_json::Value;
 use tracing::{error, warn};
 use workflow_core::bundle::{Bundle, ProviderMap};
@@ -20,6 +20,42 @@ use crate::engine::Engine;
 use crate::panics::{ask_catalog, caught, caught_async};
 use crate::shared::Shared;
 use workflow_core::runs::EngineError;
+
+/// How deep workflows may run others.
+const DEEPEST_WORKFLOWS: usize = 8;
+/// How many workflows a workflow may run, with those that these run.
+const MOST_WORKFLOWS: usize = 100;
+
+/// The workflows that run each other, while they are looked up.
+struct Nested<'c> {
+    catalog: &'c dyn Catalog,
+    /// The one that is run first, and each that the one before runs.
+    trail: Vec<WorkflowId>,
+    /// How many more may be run.
+    left: usize,
+}
+
+impl Nested<'_> {
+    /// Why the last of them cannot run another one, whatever that is.
+    fn refusal(&mut self, id: &WorkflowId) -> Option<Diagnostic> {
+        if let Some(first) = self.trail.iter().position(|known| known == id) {
+            let cycle: Vec<_> = self.trail.iter().skip(first).chain([id]).map(WorkflowId::as_str).collect();
+            let message = format!("the workflow `{id}` would run itself: {}", cycle.join(" → "));
+            return Some(Diagnostic::error("workflow-cycle", "", message));
+        }
+        if self.trail.len() > DEEPEST_WORKFLOWS {
+            let message = format!("workflows run others more than {DEEPEST_WORKFLOWS} deep");
+            return Some(Diagnostic::error("too-deep", "", message));
+        }
+        let Some(left) = self.left.checked_sub(1) else {
+            let message =
+                format!("more than {MOST_WORKFLOWS} workflows would be run, with those that they run");
+            return Some(Diagnostic::error("too-many", "", message));
+        };
+        self.left = left;
+        None
+    }
+}
 
 /// The result of checking a definition.
 #[derive(Debug)]
@@ -124,11 +160,61 @@ impl Engine {
     ///
     /// [`EngineError::Catalog`] when the catalog cannot be read.
     pub async fn look_up_in(&self, catalog: &dyn Catalog, draft: &mut Draft) -> Result<(), EngineError> {
-        if draft.workflow().is_some() {
-            ask_catalog(look_up(catalog, draft, &self.shared.defaults)).await?;
+        let Some(workflow) = draft.workflow() else { return Ok(()) };
+        let mut nested = Nested { catalog, trail: vec![workflow.id.clone()], left: MOST_WORKFLOWS };
+        self.look_up_nested(&mut nested, draft).await
+    }
+
+    /// The same for a workflow that others run, as `nested` tells.
+    fn look_up_nested<'a>(
+        &'a self,
+        nested: &'a mut Nested<'_>,
+        draft: &'a mut Draft,
+    ) -> BoxFuture<'a, Result<(), EngineError>> {
+        async move {
+            if draft.workflow().is_none() {
+                return Ok(());
+            }
+            ask_catalog(look_up(nested.catalog, draft, &self.shared.defaults)).await?;
             self.shared.add_provided_skills(draft);
+            for id in draft.workflows() {
+                let found = match nested.refusal(&id) {
+                    Some(problem) => Err(problem),
+                    None => self.nested_draft(nested, &id).await?,
+                };
+                draft.give_workflow(id, found);
+            }
+            Ok(())
         }
-        Ok(())
+        .boxed()
+    }
+
+    /// A workflow that a node runs, with what it refers to looked up, or why it cannot be used.
+    async fn nested_draft(
+        &self,
+        nested: &mut Nested<'_>,
+        id: &WorkflowId,
+    ) -> Result<Result<Draft, Diagnostic>, EngineError> {
+        let document = match ask_catalog(nested.catalog.get(id)).await {
+            Ok(document) => document,
+            Err(EngineError::Catalog(CatalogError::NotFound(_))) => {
+                let known = ask_catalog(nested.catalog.list()).await?;
+                let known = known.iter().map(|known| known.id.as_str());
+                let near = definition::nearest(id.as_str(), known);
+                let told = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+                let message = format!("there is no workflow `{id}`{told}");
+                return Ok(Err(Diagnostic::error("missing-workflow", "", message).with_near(near)));
+            }
+            Err(EngineError::Catalog(CatalogError::Invalid(message))) => {
+                return Ok(Err(Diagnostic::error("bad-workflow", "", message)));
+            }
+            Err(error) => return Err(error),
+        };
+        let mut draft = definition::read(document.text.as_bytes(), Some(id));
+        nested.trail.push(id.clone());
+        let looked_up = self.look_up_nested(nested, &mut draft).await;
+        nested.trail.pop();
+        looked_up.map(|()| Ok(draft))
     }
 
     /// The names of the registered providers, in order, with the schemas of their options, where they have one.
@@ -175,6 +261,7 @@ impl Engine {
 
     /// The same; the names that are replaced are only checked for a new run, because a newer definition need not have them.
     fn finish_for(&self, mut draft: Draft, providers: &ProviderMap, is_new: bool) -> Checked {
+        let nested = self.finish_nested(&mut draft, providers);
         let bundle = if providers.is_empty() {
             self.shared.report_providers(&mut draft);
             draft.resolve(&self.shared.defaults)
@@ -182,6 +269,7 @@ impl Engine {
             self.shared.resolve_with(&mut draft, providers, is_new)
         };
         let mut diagnostics = draft.finish();
+        diagnostics.extend(nested);
         let bundle = bundle.filter(|_| !diagnostics.iter().any(Diagnostic::is_error));
         let plan = match bundle.map(Plan::compile) {
             Some(Ok(plan)) => Some(self.shared.remember(Arc::new(plan))),
@@ -192,6 +280,36 @@ impl Engine {
             None => None,
         };
         Checked { plan, diagnostics }
+    }
+
+    /// Resolves and compiles the workflows that nodes of a draft run, and returns their errors.
+    fn finish_nested(&self, draft: &mut Draft, providers: &ProviderMap) -> Vec<Diagnostic> {
+        let mut errors = Vec::new();
+        for (id, nested) in draft.take_workflows() {
+            // The names that are replaced are checked with the workflow that is run first.
+            let Checked { plan, diagnostics } = self.finish_for(nested, providers, false);
+            if let Some(plan) = plan {
+                draft.add_workflow(id, Ok(plan.bundle().clone()));
+                continue;
+            }
+            let found: Vec<_> = diagnostics.into_iter().filter(Diagnostic::is_error).collect();
+            // Those of workflows that this one runs are told by their own.
+            let of_others = |error: &&Diagnostic| error.code == "bad-workflow";
+            let own = found.iter().filter(|error| !of_others(error));
+            let first = own.clone().next().or(found.first());
+            let first = first.map(|first| first.message.clone()).unwrap_or_default();
+            let more = match own.count().saturating_sub(1) {
+                0 => String::new(),
+                more => format!(" (and {more} more)"),
+            };
+            let message = format!("the workflow `{id}` has errors: {first}{more}");
+            draft.add_workflow(id.clone(), Err(Diagnostic::error("bad-workflow", "", message)));
+            errors.extend(found.into_iter().map(|error| match error.file {
+                Some(_) => error,
+                None => error.in_file(format!("workflow {id}")),
+            }));
+        }
+        errors
     }
 
     /// Looks a workflow up in the catalog, with what it refers to, and prepares it. Warnings go to the host's
@@ -273,7 +391,9 @@ impl Engine {
         settings: &ProviderSettings,
     ) -> Result<Arc<Plan>, EngineError> {
         let bundle = bundle.clone().with_providers_of(map, settings);
-        let problems = self.shared.check_replaced(&bundle, map, settings);
+        let all = bundle.all();
+        let problems: Vec<_> =
+            all.into_iter().flat_map(|bundle| self.shared.check_replaced(bundle, map, settings)).collect();
         if !problems.is_empty() {
             return Err(Diagnostics::from(problems).into());
         }
@@ -312,7 +432,7 @@ impl Shared {
         let bundle = draft.resolve_as_written(&defaults)?;
         let settings = &draft.library().providers;
         if is_new {
-            let problems = self.check_replaced_names(&[&bundle], map, settings);
+            let problems = self.check_replaced_names(&bundle.all(), map, settings);
             draft.report(problems);
         }
         let bundle = draft.set_providers(bundle, map)?;

@@ -101,6 +101,11 @@ impl Engine {
                 if let Err(error) = hold.give_back().await {
                     warn!(run = %hold.run(), %error, "the run could not be released");
                 }
+                if state.status().is_terminal()
+                    && let Some(parent) = &state.created().parent
+                {
+                    self.tell_parent(&parent.run, hold.run()).boxed().await;
+                }
                 if state.status().is_terminal() || hold.entered().inbox.shutdown() > Stop::None {
                     break;
                 }
@@ -179,7 +184,15 @@ impl Engine {
         let wait = state.wait();
         let is_paused = wait.as_ref().is_some_and(|wait| wait.reason == WaitReason::Pause);
         let can_resume = wait.is_some_and(|wait| wait.is_resumed());
+        for record in &controls {
+            if let Control::ChildEnded(child) = &record.control
+                && self.child_has_ended(state, child).await?
+            {
+                return Ok(true);
+            }
+        }
         Ok(controls.iter().any(|record| match record.control {
+            Control::ChildEnded(_) => false,
             Control::Pause => !is_paused,
             Control::Resume => can_resume,
             Control::Cancel if state.ends_as().is_some() => can_resume,

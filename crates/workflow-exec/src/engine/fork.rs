@@ -165,7 +165,7 @@ impl Engine {
             EventBody::RunMigrated { bundle, .. } => Some(&**bundle),
             _ => None,
         });
-        let bundles: Vec<_> = std::iter::once(bundle).chain(newer).collect();
+        let bundles: Vec<_> = std::iter::once(bundle).chain(newer).flat_map(Bundle::all).collect();
         self.check_replaced_names(&bundles, map, settings)?;
         let started = self.plan_with(bundle, map, settings)?;
         for event in events {
@@ -341,6 +341,7 @@ fn belongs_to_asking(event: &Event, stage: &StageId) -> bool {
 /// without sessions, and without attempts that had not ended, or ended because the run was to end.
 fn taken_over(events: &[Event], run: &RunId, seed: u64) -> Vec<Event> {
     let mut open: HashMap<&NodePath, usize> = HashMap::new();
+    let mut ended: HashMap<&NodePath, usize> = HashMap::new();
     let mut not_begun = HashSet::new();
     let mut cancelling = false;
     for (place, event) in events.iter().enumerate() {
@@ -351,6 +352,12 @@ fn taken_over(events: &[Event], run: &RunId, seed: u64) -> Vec<Event> {
             EventBody::AttemptStarted { path, .. } => {
                 open.insert(path, place);
             }
+            EventBody::ChildStarted(child) => {
+                open.insert(&child.path, place);
+            }
+            EventBody::ChildEnded(child) => {
+                ended.insert(&child.path, place);
+            }
             // The old run no longer wants it, but the fork may. A failure may be a result of the stop, which
             // also prevented a retry.
             EventBody::AttemptFailed { path, .. } | EventBody::AttemptCancelled { path, .. }
@@ -358,6 +365,7 @@ fn taken_over(events: &[Event], run: &RunId, seed: u64) -> Vec<Event> {
             {
                 if let Some(start) = open.remove(path) {
                     not_begun.extend([start, place]);
+                    not_begun.extend(ended.remove(path));
                 }
             }
             EventBody::AttemptSucceeded { path, .. }
@@ -365,10 +373,13 @@ fn taken_over(events: &[Event], run: &RunId, seed: u64) -> Vec<Event> {
             | EventBody::AttemptCancelled { path, .. }
             | EventBody::AttemptInterrupted { path, .. } => {
                 open.remove(path);
+                ended.remove(path);
             }
             _ => {}
         }
     }
+    // The end of a run that a node has started comes before that of the attempt.
+    not_begun.extend(open.keys().filter_map(|path| ended.get(path)));
     not_begun.extend(open.into_values());
     let mut numbers = HashMap::new();
     let mut taken = Vec::with_capacity(events.len());
@@ -393,7 +404,10 @@ fn taken_over(events: &[Event], run: &RunId, seed: u64) -> Vec<Event> {
         event.seq = taken.len() as u64 + 1;
         match &mut event.body {
             EventBody::RunCreated(created) => {
-                *created = Arc::new(RunCreated { run: run.clone(), seed, ..RunCreated::clone(created) });
+                // What it is for the run that started the other one, it is not.
+                let (parent, budget) = (None, None);
+                let run = run.clone();
+                *created = Arc::new(RunCreated { run, seed, parent, budget, ..RunCreated::clone(created) });
             }
             EventBody::SignalReceived { control, .. } => *control = 0,
             EventBody::Answered { control, wait, .. } => {

@@ -103,7 +103,7 @@ impl RunHandle {
             if changed.is_none() {
                 let RunRecord { head, holder, .. } = self.engine.shared.store.get(&self.run).await?;
                 let rests = head.status.is_terminal() || head.status == RunStatus::Paused;
-                let has_time = head.wait.is_some_and(|wait| wait.until.is_some());
+                let has_time = head.wait.as_ref().is_some_and(|wait| wait.until.is_some());
                 // If the run was not driven here when this wait began, the progress by other processes takes
                 // precedence.
                 let failed =
@@ -111,6 +111,8 @@ impl RunHandle {
                 if failed && let Some(error) = self.engine.shared.active.failure(&self.run) {
                     return Err(error);
                 }
+                let asks = self.engine.waits_for_a_person(head.wait.as_deref()).await?;
+                let (rests, has_time) = (rests || asks, has_time && !asks);
                 let stops = self.engine.shared.active.stopping() > Stop::None;
                 if stops || ((driven_here || rests) && !has_time) {
                     return self.view().await;

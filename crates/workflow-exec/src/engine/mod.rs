@@ -3,11 +3,12 @@
 //! `builder` builds one; `definitions` and `providers` check and compile what is to run. `start` creates
 //! runs, `drive` drives one that is held, and `waiting` resumes it when it is due. `work` claims runs of the
 //! store, and `acquire` and `deaths` choose which. `fork` and `migrate` continue a run under other
-//! conditions. `handle` reads and controls one run, and `control_outcome` determines the outcome of a
+//! conditions. `children` has the runs that nodes of others start. `handle` reads and controls one run, and `control_outcome` determines the outcome of a
 //! request.
 
 mod acquire;
 mod builder;
+mod children;
 mod control_outcome;
 mod deaths;
 mod definitions;

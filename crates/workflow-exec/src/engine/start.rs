@@ -19,6 +19,7 @@ use workflow_core::store::{NewRun, StoreError};
 use workflow_core::view::RunView;
 
 use crate::engine::Engine;
+use crate::engine::children::Link;
 use crate::engine::handle::RunHandle;
 use crate::engine::identity::identity;
 use crate::engine::slot::replaces;
@@ -113,14 +114,23 @@ impl Engine {
     /// Creates the run, or finds the one that was created with the same id and inputs.
     async fn accept(
         &self,
+        start: StartRun,
+    ) -> Result<(RunId, Option<(Hold, Arc<Plan>, Box<State>)>), EngineError> {
+        self.accept_as(start, None).await
+    }
+
+    /// The same for the run of a node, which one of the same id is in any case.
+    pub(super) async fn accept_as(
+        &self,
         mut start: StartRun,
+        link: Option<Link>,
     ) -> Result<(RunId, Option<(Hold, Arc<Plan>, Box<State>)>), EngineError> {
         self.check_not_shut_down()?;
         let plan = match &start.what {
             RunWhat::Plan(plan) if start.providers.is_empty() => plan.clone(),
             RunWhat::Plan(plan) => {
                 let settings = self.provider_settings().boxed().await?;
-                self.check_replaced_names(&[plan.bundle()], &start.providers, &settings)?;
+                self.check_replaced_names(&plan.bundle().all(), &start.providers, &settings)?;
                 self.plan_with(plan.bundle(), &start.providers, &settings)?
             }
             RunWhat::Id(id) => self.load_with(id, &start.providers).boxed().await?,
@@ -128,8 +138,8 @@ impl Engine {
         self.check_inputs(&start.vars, &start.labels, start.max_iters, &plan)?;
         self.shared.settle().await?;
         start.vars = plan.start_variables(start.vars);
-        let chosen = start.run_id.is_some();
-        let (new, state) = self.new_run(start, &plan)?;
+        let (chosen, is_child) = (start.run_id.is_some(), link.is_some());
+        let (new, state) = self.new_run(start, link, &plan)?;
         let id = new.id.clone();
         let shown = (!self.shared.sinks.is_empty()).then(|| new.events.clone());
         match self.shared.create(new).await {
@@ -145,7 +155,9 @@ impl Engine {
                 Ok((id, hold.map(|hold| (hold, plan, state))))
             }
             Err(StoreError::Exists(_)) if chosen => {
-                self.same_inputs(&id, &state).await?;
+                if !is_child {
+                    self.same_inputs(&id, &state).await?;
+                }
                 Ok((id, None))
             }
             Err(error) => Err(error.into()),
@@ -155,11 +167,17 @@ impl Engine {
     /// A new run, and its state after its first event. Not inlined, because what these are made of is large, and uses
     /// stack where it is made.
     #[inline(never)]
-    fn new_run(&self, start: StartRun, plan: &Plan) -> Result<(NewRun, Box<State>), EngineError> {
+    fn new_run(
+        &self,
+        start: StartRun,
+        link: Option<Link>,
+        plan: &Plan,
+    ) -> Result<(NewRun, Box<State>), EngineError> {
         let now = self.shared.clock.now();
         let isolated = start.is_isolated(plan);
         let slot = plan.slot(&start.vars).map_err(|wrong| EngineError::Variables(vec![wrong]))?;
         let (id, seed) = identity(start.run_id, now)?;
+        let (parent, budget) = link.map_or((None, None), |link| (Some(link.parent), link.budget));
         let created = RunCreated {
             run: id.clone(),
             workflow: plan.workflow().id.clone(),
@@ -172,6 +190,8 @@ impl Engine {
             isolated,
             slot: slot.map(Arc::new),
             priority: start.priority.or(plan.workflow().priority).unwrap_or_default(),
+            parent,
+            budget,
             seed,
             by: start.by,
             signature: None,

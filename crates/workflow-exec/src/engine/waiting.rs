@@ -6,6 +6,7 @@ use futures::future::{FutureExt as _, select};
 use jiff::Timestamp;
 use tracing::{Instrument as _, error, warn};
 use workflow_core::ids::RunId;
+use workflow_core::status::WaitReason;
 use workflow_core::stop::Stop;
 use workflow_core::store::StoreError;
 use workflow_core::view::RunView;
@@ -21,6 +22,8 @@ const AGAIN: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_secs(60);
 /// How often a waiting run is checked that another driver has claimed.
 const TICK: Duration = Duration::from_millis(50);
+/// How often a run is checked that another one waits for.
+const CHILD_LOOK: Duration = Duration::from_secs(1);
 
 /// Why waiting for a run ends.
 enum Woken {
@@ -42,6 +45,9 @@ impl Engine {
     pub(crate) async fn wait_and_drive(&self, mut view: RunView) -> Result<RunView, EngineError> {
         let run = view.run_id.clone();
         while let Some(until) = until(&view) {
+            if self.waits_for_a_person(view.wait.as_deref()).await? {
+                break;
+            }
             match self.wait_until(&run, until).await? {
                 Woken::Due => {
                     let shared = &self.shared;
@@ -68,7 +74,8 @@ impl Engine {
                 return Ok(Woken::Stopping);
             }
             let record = shared.patiently("reading the run", || shared.store.get(run)).await?;
-            if record.head.wait.and_then(|wait| wait.until) != Some(until) {
+            let wait = record.head.wait.as_deref();
+            if wait.and_then(|wait| wait.until) != Some(until) || self.waits_for_a_person(wait).await? {
                 return Ok(Woken::Changed);
             }
             if record.holder.is_some() {
@@ -84,8 +91,14 @@ impl Engine {
                     return Ok(Woken::Due);
                 }
             }
+            if self.has_to_drive_child(wait).await? {
+                return Ok(Woken::Due);
+            }
             let Some(left) = left(until, shared.clock.now()) else { return Ok(Woken::Due) };
-            select(shared.timer.sleep(left.min(LOOK)), hint).await;
+            let is_child = wait.is_some_and(|wait| wait.reason == WaitReason::Child);
+            // The store does not notify this engine when that one is due.
+            let look = if is_child { CHILD_LOOK } else { LOOK };
+            select(shared.timer.sleep(left.min(look)), hint).await;
         }
     }
 
@@ -158,7 +171,7 @@ impl Engine {
     }
 
     /// Returns whether the spawner accepted the run.
-    fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) -> bool {
+    pub(super) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) -> bool {
         let Some(spawn) = &self.shared.spawn else { return false };
         let spawned = panics::spawn(&**spawn, future.boxed());
         spawned.inspect_err(|error| error!(%error, "runs cannot be driven in the background")).is_ok()

@@ -16,6 +16,7 @@ use workflow_core::store::StoreError;
 
 use crate::engine::acquire::Refused;
 use crate::engine::{Engine, deaths};
+use crate::heartbeat::Counted;
 use crate::leases;
 use crate::panics::{self, caught_async};
 use crate::selection::WorkOptions;
@@ -43,6 +44,7 @@ impl Engine {
     ///
     /// [`StoreError::Closed`]. Other errors of the store are logged, and it is asked again.
     pub async fn work(&self, options: WorkOptions) -> Result<(), EngineError> {
+        let _counted = Counted::in_(&self.shared.workers);
         let mut worker = Worker {
             engine: self,
             options: Arc::new(options),

@@ -146,5 +146,5 @@ fn is_settled(run: &RunView) -> bool {
 
 /// Whether a wait for that reason ends only when a person does something.
 fn needs_action(reason: WaitReason) -> bool {
-    !matches!(reason, WaitReason::Quota | WaitReason::Retry | WaitReason::Timer)
+    !matches!(reason, WaitReason::Quota | WaitReason::Retry | WaitReason::Timer | WaitReason::Child)
 }

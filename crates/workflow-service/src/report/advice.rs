@@ -88,6 +88,9 @@ pub(super) fn of_wait(reason: WaitReason) -> &'static str {
         }
         WaitReason::Retry => "An attempt failed. It continues by itself with the next attempt.",
         WaitReason::Signal => "A node of its graph waits for a signal. It continues when the signal is sent.",
+        WaitReason::Child => {
+            "A node of its graph waits for the run that it has started. It continues by itself when that has ended."
+        }
         WaitReason::Timer => "A node of its graph waits for a time. It continues by itself then.",
         WaitReason::Crashes => {
             "The process that drove the run ended several times in a row. Find the cause (its log, memory, disk), then \

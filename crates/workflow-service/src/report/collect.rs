@@ -1,6 +1,6 @@
 //! Collects the facts of a report from the events of a run, page by page.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -35,6 +35,8 @@ pub(super) struct Collected {
     /// How the run was going to end before the stages of `finally`.
     pub ending: Option<RunStatus>,
     waits_since: Option<Timestamp>,
+    /// What runs used that nodes have started, until the attempt ends.
+    of_runs: HashMap<NodePath, Spent>,
     outputs: Outputs,
 }
 
@@ -103,6 +105,13 @@ impl Collected {
             // A node of items fails because one of them did.
             EventBody::NodeFailed { path, error, .. } if !self.calls.has_failed_item(path) => {
                 self.calls.refused(path, 0, at, error);
+            }
+            EventBody::ChildStarted(child) => {
+                let provider = format!("workflow {}", child.workflow).into();
+                self.calls.started(&child.path, child.attempt, at, &provider, None);
+            }
+            EventBody::ChildEnded(child) => {
+                self.of_runs.insert(child.path.clone(), child.spent);
             }
             EventBody::AttemptStarted { path, attempt, provider, role } => {
                 self.calls.started(path, *attempt, at, provider, role.as_ref());
@@ -271,11 +280,16 @@ impl Collected {
     /// Adds an attempt to what its stage and its iteration used.
     fn used(&mut self, path: &NodePath, took: Option<u64>, usage: Option<&Usage>) {
         let Some(took) = took else { return };
+        let mut spent = Spent::default();
+        match self.of_runs.remove(path) {
+            Some(of_run) => spent = of_run,
+            None => spent.add(usage, took),
+        }
         if let Some(stage) = self.stages.get_mut(&(path.iteration, path.stage.clone())) {
-            stage.spent.add(usage, took);
+            stage.spent.add_all(spent);
         }
         if let Some(iteration) = self.iterations.get_mut(&path.iteration) {
-            iteration.spent.add(usage, took);
+            iteration.spent.add_all(spent);
         }
     }
 

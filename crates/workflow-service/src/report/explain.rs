@@ -145,6 +145,7 @@ fn waits(reason: Option<WaitReason>) -> &'static str {
         Some(WaitReason::Retry) => "waits for the next attempt",
         Some(WaitReason::Timer) => "waits for a time",
         Some(WaitReason::Signal) => "waits for a signal",
+        Some(WaitReason::Child) => "waits for a run that it has started",
         Some(WaitReason::Crashes) => {
             "is not driven any more, because the processes that drove it ended again and again"
         }

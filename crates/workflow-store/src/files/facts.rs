@@ -79,6 +79,7 @@ impl Facts {
                 progress: None,
                 slot: created.slot.clone(),
                 priority: created.priority,
+                parent: created.parent.clone(),
             });
         }
         let Some(head) = &mut self.head else { return };
@@ -109,10 +110,7 @@ impl Facts {
                 return;
             }
             EventBody::RunWaiting { wait } => {
-                head.status = match wait.reason {
-                    WaitReason::Retry => RunStatus::Running,
-                    _ => RunStatus::Paused,
-                };
+                head.status = wait.reason.status();
                 let mut wait = wait.clone();
                 wait.since = Some(event.at);
                 head.wait = Some(wait);

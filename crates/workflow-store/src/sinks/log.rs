@@ -40,6 +40,10 @@ impl EventSink for TracingSink {
                 EventBody::AttemptStarted { path, attempt, provider, .. } => {
                     log!(debug, run, event, %path, attempt, provider = ?provider);
                 }
+                EventBody::ChildStarted(child) => {
+                    let (path, attempt) = (&child.path, child.attempt);
+                    log!(info, run, event, %path, attempt, child = %child.run, workflow = %child.workflow);
+                }
                 EventBody::AttemptFailed { path, attempt, error, retry_at, .. } => {
                     let retry_at = retry_at.as_deref().map(tracing::field::display);
                     log!(warn, run, event, %path, attempt, error = ?error.message, retry_at);

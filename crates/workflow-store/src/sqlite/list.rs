@@ -127,6 +127,7 @@ impl Reading<'_> {
             progress: None,
             slot: None,
             priority: Priority::NORMAL,
+            parent: None,
         })
     }
 

@@ -120,6 +120,7 @@ fn write_everything(writing: &mut Writing, run: &RunId) -> BundleHash {
         progress: None,
         slot: None,
         priority: workflow_core::priority::Priority::NORMAL,
+        parent: None,
     };
     let event = |seq, body| Event { seq, at, body };
     let new =

@@ -73,6 +73,8 @@ pub fn run_of(workflow: &str, name: &str, age: u64) -> NewRun {
         isolated: false,
         slot: None,
         priority: Priority::NORMAL,
+        parent: None,
+        budget: None,
         seed: u64::MAX,
         by: None,
         signature: None,
@@ -93,6 +95,7 @@ pub fn run_of(workflow: &str, name: &str, age: u64) -> NewRun {
         progress: None,
         slot: None,
         priority: Priority::NORMAL,
+        parent: None,
     };
     let mut first = event(1, EventBody::RunCreated(created.into()));
     first.at = at(age);

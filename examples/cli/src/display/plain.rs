@@ -204,6 +204,14 @@ impl Story {
                 let until = until.map(|until| format!(" until {}", date(until)));
                 format!("{path} waits{}{}", signal.unwrap_or_default(), until.unwrap_or_default())
             }
+            EventBody::ChildStarted(child) => {
+                self.attempts.insert(child.path.clone(), at);
+                let mut line = format!("{} runs {} as run {}", place(&child.path), child.workflow, child.run);
+                if child.attempt > 1 {
+                    let _ = write!(line, " (attempt {})", child.attempt);
+                }
+                line
+            }
             EventBody::SignalReceived { signal, by, .. } => {
                 let data = shorten(signal.data.json(), ANSWER);
                 format!("signal `{}` was sent{}: {data}", signal.name, words::by(by.as_ref()))

@@ -141,7 +141,7 @@ impl Call {
     }
 }
 
-fn retries(on_failure: OnFailure, retries: Option<u32>) -> u32 {
+pub(super) fn retries(on_failure: OnFailure, retries: Option<u32>) -> u32 {
     match on_failure {
         OnFailure::Retry => retries.unwrap_or(3),
         OnFailure::Stop | OnFailure::Continue => 0,

@@ -327,6 +327,7 @@ impl<'a> Graph<'a> {
             Node::Set(set) => &set.when,
             Node::Wait(wait) => &wait.when,
             Node::End(end) => &end.when,
+            Node::Workflow(workflow) => &workflow.when,
             Node::Branch(_) => &None,
         };
         when.as_ref().is_none_or(|when| holds(when, &self.names(within)))
@@ -392,6 +393,16 @@ impl<'a> Graph<'a> {
             Node::Run(run) => self.call(run, None, path, within),
             Node::Foreach(foreach) => self.foreach(foreach, path, within),
             Node::Loop(_) | Node::Graph(_) => unreachable!("the nodes in a body are done by themselves"),
+            Node::Workflow(node) => {
+                let names = self.names(within);
+                let given =
+                    node.vars.iter().map(|(name, value)| Some((name.clone(), render(value, &names)?)));
+                let on_failure = self.on_failure(within.place);
+                let on_failure = on_failure.unwrap_or_else(|| self.run.on_failure(self.lane.stage));
+                let own = self.said(within.place, |node| node.retries);
+                let retries = call::retries(on_failure, own.or(self.lane.stage.retries));
+                self.run.child(node, given.collect(), path, retries)
+            }
             Node::Ask(ask) => {
                 let names = self.names(within);
                 let question = render(&ask.question.as_str().into(), &names);

@@ -183,7 +183,8 @@ impl Run<'_> {
         let calls = ends.iter().enumerate().flat_map(|(n, end)| end.calls.iter().map(move |call| (n, call)));
         self.end_spending(id, calls.map(|(n, call)| (call.used, call.certain && certain(n))))?;
         for (n, end) in ends.iter().enumerate() {
-            for call in &end.calls {
+            // What a node runs has prompts of its own.
+            for call in end.calls.iter().filter(|call| !call.prompts.is_empty()) {
                 self.calls.add(&call.path, &call.prompts, call.certain && certain(n));
             }
         }

@@ -19,6 +19,7 @@
 //! reads a variable while it is set.
 
 mod call;
+mod child;
 mod graph;
 mod lanes;
 mod needs;

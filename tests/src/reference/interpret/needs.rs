@@ -192,6 +192,10 @@ fn of_node(node: &Node, names: &mut Vec<String>) {
             wait.until.iter().for_each(|until| of_value(&until.as_str().into(), names));
             of_condition(wait.when.as_deref(), names);
         }
+        Node::Workflow(workflow) => {
+            workflow.vars.values().for_each(|value| of_value(value, names));
+            of_condition(workflow.when.as_deref(), names);
+        }
         Node::Set(set) => {
             of_value(&set.value, names);
             of_condition(set.when.as_deref(), names);

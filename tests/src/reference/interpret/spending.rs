@@ -151,6 +151,11 @@ impl Run<'_> {
         (uses, is_late)
     }
 
+    /// The outcome of the run depends on something that is not known.
+    pub(super) fn is_open(&self, why: String) {
+        self.spending.borrow_mut().open.get_or_insert(why);
+    }
+
     /// Starts to count the calls of a stage.
     pub(super) fn begin_spending(&self, id: &StageId) -> Result<(), Open> {
         let stage = &self.workflow.stages[id];
@@ -231,7 +236,7 @@ fn is_in_order(stage: &Stage, profile: Option<&Profile>) -> bool {
     let Some(profile) = profile else { return true };
     let profile = &needs::flat(profile);
     let needs = Needs::of(profile);
-    let calls = |place: &usize| call(&profile.graph[*place].node).is_some();
+    let calls = |place: &usize| starts(&profile.graph[*place].node);
     let callers: Vec<_> = (0..profile.graph.len()).filter(calls).collect();
     let is_after = |one: usize, other: usize| needs.is_before(one, other) || needs.is_before(other, one);
     let in_order =
@@ -250,6 +255,15 @@ fn is_parallel(node: &Node) -> bool {
 
 fn calls(profile: &Profile) -> Vec<RunNode> {
     needs::flat(profile).graph.iter().filter_map(|node| call(&node.node).cloned()).collect()
+}
+
+/// Whether a node calls a provider or runs a workflow, for itself or for its items.
+fn starts(node: &Node) -> bool {
+    match node {
+        Node::Foreach(foreach) => starts(&foreach.run),
+        Node::Workflow(_) => true,
+        node => call(node).is_some(),
+    }
 }
 
 /// The call that a node makes for itself or for its items.

@@ -166,6 +166,10 @@ impl Found<'_> {
                 wait.until.iter().for_each(|until| self.text(until));
                 self.condition(wait.when.as_deref());
             }
+            Node::Workflow(workflow) => {
+                workflow.vars.values().for_each(|value| self.value(value));
+                self.condition(workflow.when.as_deref());
+            }
             Node::Set(set) => {
                 self.value(&set.value);
                 self.condition(set.when.as_deref());

@@ -8,7 +8,7 @@ use super::needs::{self, NodeNames, named};
 use super::shell;
 use crate::definition::model::{
     AskNode, EndStatus, Flat, ForeachNode, GraphBody, GraphNode, Join, LoopNode, Mode, Node, OnFailure, Path,
-    Profile, ReduceStrategy, RunNode, SchemaSource, WaitNode, Workflow, shorten, time,
+    Profile, ReduceStrategy, RunNode, SchemaSource, WaitNode, Workflow, WorkflowNode, shorten, time,
 };
 use crate::definition::report::Report;
 use crate::ids::is_id;
@@ -223,6 +223,7 @@ impl Checker<'_> {
                 }
             }
             Node::Wait(wait) => self.wait(wait, path, in_body, report),
+            Node::Workflow(workflow) => self.workflow(workflow, path, in_body, report),
             Node::Set(set) => {
                 expressions::value(&set.value, &self.place(in_body), &path.key("value"), report);
                 if let Some(when) = &set.when {
@@ -369,6 +370,27 @@ impl Checker<'_> {
         }
     }
 
+    /// Whether there is such a workflow, and what it has to be given, is checked where the bundle is put together.
+    fn workflow(&self, child: &WorkflowNode, path: &Path<'_>, in_body: bool, report: &mut Report<'_>) {
+        // What is missing was reported when it was read.
+        id(Some(child.workflow.as_str()).filter(|id| !id.is_empty()), &path.key("workflow"), report);
+        let vars = path.key("vars");
+        for (name, value) in &child.vars {
+            let path = vars.key(name);
+            if !is_id(name) {
+                let message = format!(
+                    "`{}` is not the name of a variable: use 1 to 64 letters, digits, `-` and `_`",
+                    shorten(name)
+                );
+                report.error("bad-id", &path, message);
+            }
+            expressions::value(value, &self.place(in_body), &path, report);
+        }
+        if let Some(when) = &child.when {
+            self.condition(when, &path.key("when"), in_body, report);
+        }
+    }
+
     fn run(&self, run: &RunNode, path: &Path<'_>, in_body: bool, report: &mut Report<'_>) {
         provider(run.provider.as_deref(), &path.key("provider"), report);
         role_name(run.role.as_deref(), &path.key("role"), report);
@@ -431,7 +453,7 @@ fn failure(node: &GraphNode, path: &Path<'_>, report: &mut Report<'_>) {
     let other = node.on_failure.filter(|on_failure| *on_failure != OnFailure::Retry);
     for (key, _) in retries.into_iter().filter(|(_, is_written)| *is_written) {
         let message = if !makes_calls(&node.node) {
-            "only calls are made again, and this node makes none"
+            "only calls and workflows are made again, and this node makes none"
         } else if other.is_some() {
             "write `on_failure: retry` beside it"
         } else {
@@ -441,10 +463,10 @@ fn failure(node: &GraphNode, path: &Path<'_>, report: &mut Report<'_>) {
     }
 }
 
-/// Whether a node calls providers, by itself or for items.
+/// Whether a node calls providers or runs workflows, by itself or for items.
 fn makes_calls(node: &Node) -> bool {
     match node {
-        Node::Run(_) => true,
+        Node::Run(_) | Node::Workflow(_) => true,
         Node::Reduce(reduce) => reduce.strategy == ReduceStrategy::Summarize,
         Node::Foreach(foreach) => makes_calls(&foreach.run),
         Node::Loop(repeat) => repeat.graph.iter().any(|node| makes_calls(&node.node)),

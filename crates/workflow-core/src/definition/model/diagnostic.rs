@@ -65,6 +65,7 @@ pub const DIAGNOSTIC_CODES: &[&str] = &[
     "bad-template",
     "bad-time",
     "bad-url",
+    "bad-workflow",
     "bad-yaml",
     "conflicting-fields",
     "control-character",
@@ -84,6 +85,7 @@ pub const DIAGNOSTIC_CODES: &[&str] = &[
     "missing-role",
     "missing-schema",
     "missing-skill",
+    "missing-workflow",
     "no-effect",
     "no-provider",
     "no-template",
@@ -105,6 +107,7 @@ pub const DIAGNOSTIC_CODES: &[&str] = &[
     "unknown-provider",
     "unknown-value",
     "unreachable-node",
+    "workflow-cycle",
     "wrong-type",
 ];
 

@@ -1,7 +1,7 @@
 //! The nodes of a graph in one list: its own, and after them those in the bodies of its loops, and of each `foreach` whose body
 //! is a graph.
 
-use super::graph::{GraphNode, Node, Profile, RunNode, call_of};
+use super::graph::{GraphNode, Node, Profile, RunNode, WorkflowNode, call_of, workflow_of};
 use super::path::Path;
 
 /// The nodes of a graph, with those in bodies.
@@ -106,6 +106,14 @@ fn is_loop(node: &Node) -> bool {
 pub fn calls_of(profile: &Profile) -> Vec<(String, &RunNode)> {
     let flat = Flat::of(&profile.graph);
     flat.nodes().filter_map(|(path, node)| call_of(&node.node, path)).collect()
+}
+
+/// The nodes of a profile that run other workflows, each with its path.
+pub fn workflows_of(profile: &Profile) -> Vec<(String, &WorkflowNode)> {
+    let flat = Flat::of(&profile.graph);
+    // Few nodes do: only their paths are made.
+    let places = flat.iter().enumerate().filter(|(_, node)| workflow_of(&node.node, String::new()).is_some());
+    places.filter_map(|(place, node)| workflow_of(&node.node, flat.path(place))).collect()
 }
 
 /// The roles that the nodes of a profile name, each with the path of its field.

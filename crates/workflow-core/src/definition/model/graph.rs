@@ -150,6 +150,8 @@ pub enum Node {
     Wait(WaitNode),
     /// Ends the run.
     End(EndNode),
+    /// Runs another workflow, as a run of its own.
+    Workflow(WorkflowNode),
     /// The body of a `foreach`: a graph.
     Graph(GraphBody),
 }
@@ -401,6 +403,20 @@ pub struct WaitNode {
     pub when: Option<String>,
 }
 
+/// A node that runs another workflow as a run of its own, and waits until that has ended. Its output is the run's.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct WorkflowNode {
+    /// The id of the workflow. The key is not `id`, which is the name of the node.
+    pub workflow: String,
+    /// The variables that the run is given: values in which `${…}` is resolved.
+    #[serde(skip_serializing_if = "IndexMap::is_empty")]
+    pub vars: IndexMap<String, Value>,
+    /// A condition; when it is false the node is skipped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
+}
+
 /// A node that ends the run: once its stage has completed, later stages are skipped.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
@@ -478,11 +494,21 @@ pub(crate) fn call_of(node: &Node, path: String) -> Option<(String, &RunNode)> {
         | Node::Ask(_)
         | Node::Set(_)
         | Node::Wait(_)
-        | Node::End(_) => None,
+        | Node::End(_)
+        | Node::Workflow(_) => None,
     }
 }
 
-/// The same, to be changed.
+/// The node that runs another workflow, by itself or for items, with its path.
+pub(crate) fn workflow_of(node: &Node, path: String) -> Option<(String, &WorkflowNode)> {
+    match node {
+        Node::Workflow(workflow) => Some((path, workflow)),
+        Node::Foreach(foreach) => workflow_of(&foreach.run, format!("{path}.run")),
+        _ => None,
+    }
+}
+
+/// The call that a node makes, to be changed.
 pub(crate) fn call_mut(node: &mut Node) -> Option<&mut RunNode> {
     match node {
         Node::Run(run) => Some(run),
@@ -495,7 +521,8 @@ pub(crate) fn call_mut(node: &mut Node) -> Option<&mut RunNode> {
         | Node::Ask(_)
         | Node::Set(_)
         | Node::Wait(_)
-        | Node::End(_) => None,
+        | Node::End(_)
+        | Node::Workflow(_) => None,
     }
 }
 

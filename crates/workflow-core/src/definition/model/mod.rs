@@ -20,7 +20,7 @@ mod workflow;
 pub(crate) use assignments::AssignmentsFile;
 pub(crate) use file::{File, WorkflowFile};
 pub(crate) use flat::Flat;
-pub use flat::{calls_of, roles_of};
+pub use flat::{calls_of, roles_of, workflows_of};
 pub(crate) use graph::{call_mut, call_of, each_node};
 pub(crate) use input::shown;
 pub(crate) use notifications::NotificationsFile;
@@ -33,7 +33,7 @@ pub(crate) use duration::time;
 pub use duration::{InvalidDuration, Period};
 pub use graph::{
     Arm, AskNode, BranchNode, EndNode, EndStatus, ExportNode, ForeachNode, GraphBody, GraphNode, Include,
-    Join, LoopNode, Node, Profile, ReduceNode, ReduceStrategy, RunNode, SetNode, WaitNode,
+    Join, LoopNode, Node, Profile, ReduceNode, ReduceStrategy, RunNode, SetNode, WaitNode, WorkflowNode,
 };
 pub use input::WorkflowInput;
 pub use notifications::{NoticeKind, Notifications, NotifyChannel, NotifyTarget};

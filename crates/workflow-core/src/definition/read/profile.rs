@@ -9,7 +9,7 @@ use super::workflow::on_exhausted;
 use crate::definition::model::{
     Arm, AskNode, BranchNode, EndNode, EndStatus, ExportNode, ForeachNode, GraphBody, GraphNode, Include,
     Join, LoopNode, Mode, Node, Path, Profile, ReduceNode, ReduceStrategy, RunNode, SetNode, WaitNode,
-    shorten,
+    WorkflowNode, shorten,
 };
 use crate::definition::report::Report;
 use crate::definition::yaml::{self, Kind};
@@ -150,6 +150,7 @@ enum Type {
     Set,
     Wait,
     End,
+    Workflow,
     Graph,
 }
 
@@ -165,6 +166,7 @@ fn kind(fields: &mut Fields<'_, '_>, path: &Path<'_>, report: &mut Report<'_>, d
         ("set", Type::Set),
         ("wait", Type::Wait),
         ("end", Type::End),
+        ("workflow", Type::Workflow),
         ("graph", Type::Graph),
     ];
     let is_there = fields.take("type").is_some();
@@ -247,6 +249,11 @@ fn kind(fields: &mut Fields<'_, '_>, path: &Path<'_>, report: &mut Report<'_>, d
                 when: fields.text("when", report),
             })
         }
+        Type::Workflow => Node::Workflow(WorkflowNode {
+            workflow: required(fields, "workflow", "the id of the workflow that is run", path, report),
+            vars: values(fields, "vars", report),
+            when: fields.text("when", report),
+        }),
         Type::Ask => Node::Ask(AskNode {
             question: required(fields, "question", "what the person is asked", path, report),
             choices: fields.list("choices", report).iter().map(yaml::Node::to_value).collect(),

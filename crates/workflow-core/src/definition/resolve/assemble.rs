@@ -10,12 +10,15 @@ use super::defaults::Defaults;
 use super::fill_in::fill_in;
 use super::library::{Library, recommended, role};
 use super::named::{Named, inline_schemas, profile_of, schemas_of, skills_of};
+use super::workflows::{missing, unfit_vars};
 use crate::bundle::Bundle;
 use crate::definition::check::{chosen, validate_profile};
-use crate::definition::model::{Assignment, Diagnostic, Path, Severity, Stage, Workflow, roles_of};
+use crate::definition::model::{
+    Assignment, Diagnostic, Path, Severity, Stage, Workflow, roles_of, workflows_of,
+};
 use crate::definition::read::{PlacedFile, explained_value};
 use crate::definition::report::Report;
-use crate::ids::{ProfileId, RoleId, StageId, is_id};
+use crate::ids::{ProfileId, RoleId, StageId, WorkflowId, is_id};
 use crate::output_schema::Wrong;
 use crate::role::Role;
 use crate::suggest::{did_you_mean, nearest};
@@ -65,6 +68,7 @@ pub(crate) fn assemble(
     assembly.variables(&bundle);
     assembly.schemas(&mut bundle);
     assembly.skills(&mut bundle);
+    assembly.workflows(&mut bundle);
     let mut problems = assembly.problems;
     problems.extend(assembly.filled_in);
     (bundle, problems)
@@ -392,6 +396,35 @@ impl Assembly<'_> {
                 );
             }
         }
+    }
+
+    /// Adds the workflows that nodes run, and reports what is wrong with them, and with what they are given.
+    fn workflows(&mut self, bundle: &mut Bundle) {
+        let mut workflows = BTreeMap::new();
+        for (stage, profile) in &bundle.profiles {
+            let what = profile_of(bundle, stage.as_str());
+            for (path, node) in workflows_of(profile) {
+                let Ok(id) = WorkflowId::new(&node.workflow) else { continue };
+                let found = match (self.library.workflows.get(&id), self.library.unusable.get(&id)) {
+                    (Some(child), _) => {
+                        workflows.insert(id, child.clone());
+                        unfit_vars(node, child)
+                    }
+                    (None, Some(problem)) => vec![problem.clone()],
+                    (None, None) => vec![missing(id.as_str())],
+                };
+                for problem in found {
+                    let path = format!("{path}.{}", problem.path);
+                    let field = Field { what: Some(&what), path: &path };
+                    let near = problem.replacement.as_deref();
+                    self.report_with(problem.severity, problem.code, field, problem.message.clone(), near);
+                    if let (Some(reported), Some(rename)) = (self.problems.last_mut(), problem.rename) {
+                        reported.rename = Some(rename);
+                    }
+                }
+            }
+        }
+        bundle.workflows = workflows;
     }
 
     fn skills(&mut self, bundle: &mut Bundle) {

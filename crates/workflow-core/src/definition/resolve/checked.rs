@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use super::declared::undeclared;
 use super::fill_in::is_plain;
+use super::workflows::{missing, unfit_vars};
 use crate::bundle::{Bundle, ProviderMap};
 use crate::definition::check::{validate, validate_profile, validate_role};
 use crate::definition::model::{
     Diagnostic, Diagnostics, Node, OnInterrupt, Profile, ProviderSettings, Stage, call_of, roles_of,
+    workflows_of,
 };
 use crate::ids::{RoleId, StageId};
 use crate::role::Role;
@@ -118,6 +120,16 @@ fn problems(bundle: &Bundle) -> Vec<Diagnostic> {
                 problem
             }));
         }
+        for (path, node) in workflows_of(profile) {
+            let found = match bundle.workflows.get(node.workflow.as_str()) {
+                Some(child) => unfit_vars(node, child),
+                None => vec![missing(&node.workflow)],
+            };
+            problems.extend(found.into_iter().map(|mut problem| {
+                problem.path = format!("{stage}: {path}.{}", problem.path);
+                problem
+            }));
+        }
         for (path, role) in roles_of(profile) {
             problems.extend(missing_role(bundle, Some(role), || format!("{stage}: {path}")));
         }
@@ -156,6 +168,11 @@ pub(super) fn unfit_for_finally(profile: &Profile) -> Vec<Diagnostic> {
         found.push(Diagnostic::error("conflicting-fields", path, message));
     };
     let waits = "a stage of `finally` does not wait for a person, as its time is limited";
+    for (path, _) in workflows_of(profile) {
+        let message =
+            "a stage of `finally` runs no other workflow, as its time is limited: leave the node out";
+        refuse(format!("{path}.type"), message.to_owned());
+    }
     for (n, node) in profile.graph.iter().enumerate() {
         let mut path = format!("graph[{n}]");
         let mut inner = &node.node;

@@ -2,15 +2,16 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::defaults::Defaults;
 use super::named::schema_in;
-use crate::bundle::Skill;
+use crate::bundle::{Bundle, Skill};
 use crate::definition::model::{Assignments, Diagnostic, Flat, Profile, ProviderSettings, Stage, Workflow};
 use crate::definition::read::PlacedFile;
-use crate::ids::{ProfileId, RoleId, StageId};
+use crate::ids::{ProfileId, RoleId, StageId, WorkflowId};
 use crate::role::Role;
 
 /// The roles, profiles, schemas and skills that a workflow may refer to, as far as they were looked for.
@@ -31,6 +32,10 @@ pub struct Library {
     pub schemas: BTreeMap<String, Value>,
     /// Skills, by name.
     pub skills: BTreeMap<String, Skill>,
+    /// The workflows that nodes run, put together.
+    pub workflows: BTreeMap<WorkflowId, Arc<Bundle>>,
+    /// Why workflows that nodes run cannot be used.
+    pub unusable: BTreeMap<WorkflowId, Diagnostic>,
     /// Names of skills that a provider has by itself.
     pub provided_skills: BTreeSet<String>,
     /// The names of all roles that there are, for suggestions.

@@ -9,6 +9,7 @@ mod fill_in;
 mod include;
 mod library;
 mod named;
+mod workflows;
 
 pub(super) use assemble::{Origin, assemble};
 pub use checked::CheckedBundle;

@@ -67,9 +67,13 @@ pub(crate) fn schema_in<'n>(node: &'n Node, path: &str) -> Option<(String, &'n S
         Node::Ask(ask) => ask.output_schema.as_ref(),
         Node::Foreach(foreach) => return schema_in(&foreach.run, &format!("{path}.run")),
         // The nodes in its body have theirs.
-        Node::Loop(_) | Node::Graph(_) | Node::Branch(_) | Node::Set(_) | Node::Wait(_) | Node::End(_) => {
-            None
-        }
+        Node::Loop(_)
+        | Node::Graph(_)
+        | Node::Branch(_)
+        | Node::Set(_)
+        | Node::Wait(_)
+        | Node::End(_)
+        | Node::Workflow(_) => None,
     };
     Some((format!("{path}.output_schema"), source?))
 }

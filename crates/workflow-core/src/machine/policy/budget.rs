@@ -20,7 +20,7 @@ impl Step<'_> {
     /// The budget that keeps a call from starting.
     pub(super) fn over_budget(&self, path: &NodePath, call: &CallPlan) -> Option<Failure> {
         let stage = self.stage?;
-        if !budget::has_budget(self.plan, stage, call) {
+        if !budget::has_budget(self.plan, self.state, stage, call) {
             return None;
         }
         if let Some(failure) = self.too_late() {
@@ -49,7 +49,8 @@ impl Step<'_> {
     /// failure of the next call.
     pub(super) fn warn_of_budgets(&mut self) -> Result<(), Broken> {
         let Some(stage) = self.stage else { return Ok(()) };
-        if stage.budget.is_none() && self.plan.workflow().budget.is_none() {
+        let of_run = self.plan.workflow().budget.is_some() || self.state.created.budget.is_some();
+        if stage.budget.is_none() && !of_run {
             return Ok(());
         }
         let mut warnings = Vec::new();

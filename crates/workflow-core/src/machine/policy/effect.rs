@@ -86,6 +86,7 @@ impl Step<'_> {
         for (path, _) in self.running() {
             self.decision.effects.push(Effect::Stop { path, how });
         }
+        self.look_at_children(how);
     }
 
     /// A lane has succeeded: stops the lanes that lost against it.

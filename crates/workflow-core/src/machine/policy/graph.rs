@@ -152,6 +152,7 @@ impl<'a> Step<'a> {
             }
             NodeKind::Ask(ask) => self.ask_question(path, ask),
             NodeKind::Wait(wait) => self.wait(graph, path, wait),
+            NodeKind::Workflow(child) => self.begin_child(path, child),
             NodeKind::Loop(repeat) => self.begin_loop(graph, &path, repeat),
             NodeKind::Body(body) => self.go_on_item(graph, &path, body),
             NodeKind::Foreach(foreach) => {

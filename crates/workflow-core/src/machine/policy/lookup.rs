@@ -81,6 +81,11 @@ impl<'a> Step<'a> {
         self.current().map_or(0, |(_, current)| current.running)
     }
 
+    /// The same without the runs that were started.
+    pub(super) fn calls_running(&self) -> u32 {
+        self.current().map_or(0, |(_, current)| current.running - current.children)
+    }
+
     pub(super) fn running(&self) -> Vec<(NodePath, u32)> {
         self.current().map_or_else(Vec::new, |(stage, current)| running::running(stage, self.state, current))
     }

@@ -4,7 +4,7 @@
 //! from the top down:
 //!
 //! 1. `step` takes an input and hands it on: `call` has what follows from a grant or from the end of a call,
-//!    `approval` from an answer, `foreach` from collected outputs.
+//!    `approval` from an answer, `foreach` from collected outputs, `child` from the end of a run that was started.
 //! 2. `stage` decides which stage begins and when it has ended; `iteration` does the same for the loop, `finally` for the end.
 //! 3. `graph` starts the nodes of a lane. It, `foreach`, `loops`, `bodies` and `approval` call each other: a node that needs no call ends at
 //!    once, and what waited for it starts.
@@ -19,6 +19,7 @@ mod backoff;
 mod bodies;
 mod budget;
 mod call;
+mod child;
 mod effect;
 mod ending;
 mod finally;

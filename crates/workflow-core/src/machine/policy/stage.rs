@@ -115,7 +115,7 @@ impl<'a> Step<'a> {
             self.emit(EventBody::StageFailed { iteration, stage: id, error, continues, output_of })?;
             return Ok(true);
         }
-        if self.running_count() > 0 {
+        if self.calls_running() > 0 {
             return Ok(false);
         }
         if self.state.pausing {

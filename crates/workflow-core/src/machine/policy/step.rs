@@ -90,6 +90,8 @@ impl<'a> Step<'a> {
                 }
                 Ok(())
             }
+            Input::ChildSeen { path, attempt } => self.child_seen(&path, attempt),
+            Input::ChildEnded { path, attempt, outcome } => self.child_ended(path, attempt, *outcome),
             Input::Control(record) => self.control(record),
         }
     }
@@ -106,6 +108,7 @@ impl<'a> Step<'a> {
             let control = self.as_ending(control);
             self.obey(control)?;
         }
+        self.look_at_children(self.stops_children());
         if let Some(wait) = &self.state.waiting {
             if wait.until.is_none_or(|until| until > self.now) {
                 return Ok(());
@@ -155,6 +158,7 @@ impl<'a> Step<'a> {
 
     fn control(&mut self, record: ControlRecord) -> Result<(), Broken> {
         let record = self.as_ending(record);
+        let rested = self.state.waiting.is_some();
         let resumed = matches!(record.control, Control::Resume);
         let lane = match &record.control {
             Control::Answer(answer) => {
@@ -167,7 +171,8 @@ impl<'a> Step<'a> {
         if !self.obey(record)? {
             return Ok(());
         }
-        if resumed {
+        // A run that waited may just have been loaded: what else is under way in it was not resumed.
+        if resumed || (rested && self.state.waiting.is_none()) {
             self.start_run()?;
             self.start_over();
             self.open()?;
@@ -198,6 +203,10 @@ impl<'a> Step<'a> {
             }
             Control::Answer(answer) => self.answer(number, answer, by)?,
             Control::Signal(signal) if !cancelling => self.signal(number, signal, by)?,
+            Control::ChildEnded(run) => {
+                self.look_at_child(&run);
+                return Ok(false);
+            }
             Control::Kill => {
                 self.emit(EventBody::CancelRequested { control: number, at_once: true, by })?;
                 self.stop_running(Stop::AtOnce);

@@ -73,8 +73,15 @@ impl<'a> Step<'a> {
 
     /// Looks again whether what a node waits for has happened.
     pub(super) fn wait_again(&mut self, path: &NodePath) -> Result<(), Broken> {
+        if self.is_here(path) && self.node(path).is_some_and(|node| node.child().is_some()) {
+            // It has stayed in memory for long enough.
+            return self.advance();
+        }
         let is_here = self.is_here(path) && self.is_open_at(path) && !self.state.rests();
         let Some(graph) = self.graph().filter(|_| is_here) else { return Ok(()) };
+        if let Some(child) = self.child_plan(path) {
+            return self.try_again(path, child);
+        }
         let Some(NodeKind::Wait(wait)) = graph.kind(&path.node, path.items.len()) else { return Ok(()) };
         if !self.has_status(path, StageStatus::Waiting) {
             return Ok(());

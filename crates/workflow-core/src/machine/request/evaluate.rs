@@ -13,7 +13,7 @@ use crate::failure::{Failure, FailureClass};
 use crate::machine::request::answer;
 use crate::machine::request::scope::{RunScope, document_of};
 use crate::machine::request::text::text;
-use crate::plan::{EndPlan, ForeachPlan, Items, NodeKind, Source};
+use crate::plan::{ChildPlan, EndPlan, ForeachPlan, Items, NodeKind, Source};
 
 /// The output of a node that makes no call.
 pub(in crate::machine) fn output(
@@ -50,7 +50,8 @@ pub(in crate::machine) fn output(
         | NodeKind::Loop(_)
         | NodeKind::Body(_)
         | NodeKind::Ask(_)
-        | NodeKind::Wait(_) => Ok(Data::NULL),
+        | NodeKind::Wait(_)
+        | NodeKind::Workflow(_) => Ok(Data::NULL),
     }
 }
 
@@ -87,6 +88,26 @@ pub(in crate::machine) fn items(foreach: &ForeachPlan, scope: &RunScope<'_>) -> 
         return Ok(data);
     }
     Err(failure(format!("items: must be a list, found {}", kind_of(&data.exact_value()))))
+}
+
+/// The variables that a node gives to the workflow that it runs.
+pub(in crate::machine) fn vars(
+    child: &ChildPlan,
+    scope: &RunScope<'_>,
+) -> Result<IndexMap<String, Data>, Failure> {
+    let mut vars = IndexMap::with_capacity(child.vars.len());
+    for (name, template) in &child.vars {
+        // Shared with what has it already: it can be large.
+        let value = match template.as_name().and_then(|name| scope.whole(name)) {
+            Some(data) => data,
+            None => match template.render(scope) {
+                Ok(value) => Data::new(&value),
+                Err(error) => return Err(failure(format!("vars.{name}: {error}"))),
+            },
+        };
+        vars.insert(name.clone(), value);
+    }
+    Ok(vars)
 }
 
 /// The time until which a node waits.

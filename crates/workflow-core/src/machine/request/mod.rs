@@ -6,6 +6,7 @@
 //! variables that a result writes.
 
 pub(super) mod answer;
+pub(super) mod child;
 pub(super) mod document;
 pub(super) mod evaluate;
 pub(super) mod graph;

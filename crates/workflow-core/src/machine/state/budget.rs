@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::definition::Budget;
+use crate::definition::{Budget, Period};
 use crate::event::BudgetLimit;
 use crate::failure::{Failure, FailureClass};
 use crate::ids::{NodePath, StageId};
@@ -81,6 +81,16 @@ impl Scope<'_> {
         Some(self.used_up(&limit))
     }
 
+    fn left(&self) -> Budget {
+        let Budget { cost_usd, tokens, time } = self.budget;
+        let spent = Duration::from_millis(self.spent.time_ms);
+        Budget {
+            cost_usd: cost_usd.map(|of| (of - self.spent.cost_usd.unwrap_or(0.0)).max(0.0)),
+            tokens: tokens.map(|of| of.saturating_sub(self.spent.tokens.unwrap_or(0))),
+            time: time.map(|of| Period(of.0.saturating_sub(spent))),
+        }
+    }
+
     fn used_up(&self, limit: &Limit) -> Failure {
         let name = self.whose.to_string();
         let message = format!("the budget of {name} is used up: {}", limit.in_words());
@@ -105,7 +115,10 @@ impl Limit {
 }
 
 pub(in crate::machine) fn of_run<'a>(plan: &Plan, state: &State) -> Option<Scope<'a>> {
-    let budget = plan.workflow().budget?;
+    let budget = match &state.created.budget {
+        None => plan.workflow().budget?,
+        Some(given) => least(**given, plan.workflow().budget.unwrap_or_default()),
+    };
     // The stages of `finally` run also if it is used up.
     if state.ending.is_some() {
         return None;
@@ -128,8 +141,37 @@ pub(in crate::machine) fn of_node<'a>(
 }
 
 /// Whether a call counts for any budget: mostly it does not.
-pub(in crate::machine) fn has_budget(plan: &Plan, stage: &StagePlan, call: &CallPlan) -> bool {
-    stage.budget.is_some() || call.budget.is_some() || plan.workflow().budget.is_some()
+pub(in crate::machine) fn has_budget(plan: &Plan, state: &State, stage: &StagePlan, call: &CallPlan) -> bool {
+    stage.budget.is_some()
+        || call.budget.is_some()
+        || plan.workflow().budget.is_some()
+        || state.created.budget.is_some()
+}
+
+/// The smaller limits of two budgets.
+fn least(one: Budget, other: Budget) -> Budget {
+    fn smaller<T: PartialOrd>(one: Option<T>, other: Option<T>) -> Option<T> {
+        match (one, other) {
+            (Some(one), Some(other)) => Some(if other < one { other } else { one }),
+            (one, other) => one.or(other),
+        }
+    }
+    Budget {
+        cost_usd: smaller(one.cost_usd, other.cost_usd),
+        tokens: smaller(one.tokens, other.tokens),
+        time: smaller(one.time, other.time),
+    }
+}
+
+/// The failure of what would be charged to the run and a stage of it, where one of their budgets is used up.
+pub(in crate::machine) fn over(plan: &Plan, state: &State, stage: &StagePlan) -> Option<Failure> {
+    [of_run(plan, state), of_stage(state, stage)].into_iter().flatten().find_map(|scope| scope.over())
+}
+
+/// What is left of the budgets of the run and of a stage of it.
+pub(in crate::machine) fn left(plan: &Plan, state: &State, stage: &StagePlan) -> Option<Budget> {
+    let scopes = [of_run(plan, state), of_stage(state, stage)].into_iter().flatten();
+    scopes.map(|scope| scope.left()).reduce(least)
 }
 
 /// How long an attempt may take by the budgets that it counts for, and the failure that it ends with when it takes
@@ -141,7 +183,7 @@ pub(in crate::machine) fn time_left(
     path: &NodePath,
     call: &CallPlan,
 ) -> Option<(Duration, Failure)> {
-    if !has_budget(plan, stage, call) {
+    if !has_budget(plan, state, stage, call) {
         return None;
     }
     time_left_of(plan, state, stage, path, call)

@@ -30,7 +30,7 @@ use crate::bundle::{Bundle, BundleHash};
 use crate::data::Data;
 use crate::event::{BudgetLimit, RunCreated, RunEnding, RunForked};
 use crate::failure::Failure;
-use crate::ids::{NodeId, StageId};
+use crate::ids::{NodeId, RunId, StageId};
 use crate::machine::state::derived::Derived;
 use crate::machine::state::lane::LaneState;
 use crate::machine::state::node::Session;
@@ -255,6 +255,14 @@ impl State {
         self.status.is_terminal() || self.status == RunStatus::Paused || self.waiting.is_some()
     }
 
+    /// Whether a node waits for that run, which it has started.
+    pub fn waits_for_run(&self, run: &RunId) -> bool {
+        match &self.position {
+            Position::In(current) => current.children().iter().any(|(_, _, child)| child.run == *run),
+            _ => false,
+        }
+    }
+
     /// The number of the last control that was handled.
     pub fn last_control(&self) -> u64 {
         self.controls
@@ -294,6 +302,7 @@ impl State {
             progress: self.progress().map(Arc::new),
             slot: self.created.slot.clone(),
             priority: self.created.priority,
+            parent: self.created.parent.clone(),
         }
     }
 

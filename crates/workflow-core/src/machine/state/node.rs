@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 
 use crate::data::{Data, Elements};
-use crate::event::LaneOutput;
+use crate::event::{ChildStarted, LaneOutput};
 use crate::failure::{Failure, ItemFailure};
 use crate::ids::{NodeId, NodePath, RoleId, Within};
 use crate::machine::state::derived::{Derived, GraphWork, ItemsWork, Live};
@@ -78,8 +78,28 @@ pub(in crate::machine) struct Tried {
     pub signal: Option<Arc<str>>,
     /// Whether the lane continues although the node has failed.
     pub continues: bool,
+    /// The run that its last attempt has started.
+    pub child: Option<Box<ChildState>>,
     /// Of a `foreach` that continues: why items failed, by their numbers, the outermost first.
     pub items: BTreeMap<Box<[u32]>, Arc<Failure>>,
+}
+
+/// A run that a node has started.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::machine) struct ChildState {
+    pub started: Arc<ChildStarted>,
+    /// Whether it is known to have been created: if it does not exist, it was deleted.
+    pub known: bool,
+    /// Whether it has ended.
+    pub ended: bool,
+    /// Whether it exists, and had not ended when it was looked at.
+    pub seen: Derived<()>,
+}
+
+impl ChildState {
+    pub(super) fn new(started: Arc<ChildStarted>) -> Self {
+        Self { started, known: false, ended: false, seen: Derived(None) }
+    }
 }
 
 /// A provider's session, as a node left it last.
@@ -315,6 +335,34 @@ impl NodeState {
     /// How many attempts in a row were interrupted by the death of their driver.
     pub(in crate::machine) fn deaths(&self) -> u32 {
         self.tried.as_ref().map_or(0, |tried| tried.deaths)
+    }
+
+    /// The run that its last attempt has started.
+    pub(in crate::machine) fn last_child(&self) -> Option<&ChildState> {
+        self.tried.as_ref()?.child.as_deref()
+    }
+
+    /// The run that it has started and waits for.
+    pub(in crate::machine) fn child(&self) -> Option<&ChildState> {
+        let child = self.tried.as_ref()?.child.as_deref();
+        child.filter(|_| self.status == StageStatus::Running)
+    }
+
+    /// The same, to be changed.
+    pub(in crate::machine) fn child_mut(&mut self) -> Option<&mut ChildState> {
+        let child = self.tried.as_mut()?.child.as_deref_mut();
+        child.filter(|_| self.status == StageStatus::Running)
+    }
+
+    /// The runs that it and what is below it have started exist.
+    pub(super) fn know_children(&mut self) {
+        if let Some(child) = self.child_mut() {
+            child.known = true;
+        }
+        if let Some(items) = &mut self.items {
+            let graph = items.graph.iter_mut().flat_map(|graph| graph.nodes.values_mut());
+            items.open.values_mut().chain(graph).for_each(Self::know_children);
+        }
     }
 
     /// What persons answered to questions of its calls.

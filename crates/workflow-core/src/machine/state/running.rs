@@ -14,7 +14,7 @@ pub(in crate::machine) fn running(
     current: &Current,
 ) -> Vec<(NodePath, u32)> {
     let mut found = Vec::new();
-    if current.running == 0 {
+    if current.running == current.children {
         return found;
     }
     for (number, lane) in (0u32..).zip(&current.lanes) {
@@ -55,6 +55,7 @@ fn running_below(path: NodePath, node: &NodeState, found: &mut Vec<(NodePath, u3
                 running_below(path.item(*number), item, found);
             }
         }
+        None if node.child().is_some() => {}
         None => found.push((path, node.attempt)),
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::data::Data;
-use crate::event::Event;
+use crate::event::{ChildStarted, Event};
 use crate::failure::Failure;
 use crate::ids::{NodePath, StageId};
 use crate::machine::state::lane::LaneState;
@@ -38,8 +38,10 @@ pub(in crate::machine) struct Current {
     pub stage: StageId,
     pub started_at: Timestamp,
     pub lanes: Vec<LaneState>,
-    /// How many lanes are running.
+    /// How many calls are running, and runs that nodes have started.
     pub running: u32,
+    /// How many runs that nodes have started have not ended.
+    pub children: u32,
     /// How many lanes have succeeded.
     pub succeeded: u32,
     /// How many lanes have failed for good.
@@ -148,6 +150,25 @@ impl Current {
         self.node(path)
     }
 
+    /// The runs that its nodes and items have started and that have not ended, each with its attempt.
+    #[cold]
+    pub(in crate::machine) fn children(&self) -> Vec<(NodePath, u32, Arc<ChildStarted>)> {
+        let mut found = Vec::new();
+        if self.children > 0 {
+            let graphs = self.lanes.iter().filter_map(|lane| lane.graph.as_deref());
+            graphs.flat_map(|graph| graph.nodes.values()).for_each(|node| children_below(node, &mut found));
+        }
+        found
+    }
+
+    /// The runs that nodes have started exist: a run waits only once it has seen them.
+    #[cold]
+    pub(super) fn know_children(&mut self) {
+        for graph in self.lanes.iter_mut().filter_map(|lane| lane.graph.as_mut()) {
+            graph.nodes.values_mut().for_each(NodeState::know_children);
+        }
+    }
+
     /// Begins an iteration of a loop, at `path` with its number.
     #[cold]
     pub(super) fn begin_iteration(&mut self, path: &NodePath, at: Timestamp) -> Result<(), &'static str> {
@@ -202,10 +223,21 @@ impl Current {
         if node.attempt != attempt {
             return Err("another attempt of the node runs");
         }
+        self.children -= u32::from(node.child().is_some());
         self.running -= 1;
         if let Some(graph) = &mut lane.graph {
             graph.running -= 1;
         }
         self.lane_of(path)?.node_mut(path)
+    }
+}
+
+fn children_below(node: &NodeState, found: &mut Vec<(NodePath, u32, Arc<ChildStarted>)>) {
+    if let Some(child) = node.child() {
+        found.push((child.started.path.clone(), node.attempt, child.started.clone()));
+    }
+    if let Some(items) = &node.items {
+        let graph = items.graph.iter().flat_map(|graph| graph.nodes.values());
+        items.open.values().chain(graph).for_each(|node| children_below(node, found));
     }
 }

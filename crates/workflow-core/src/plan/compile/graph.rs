@@ -8,8 +8,8 @@ use crate::definition::{
 use crate::expr::{Condition, Template, ValueTemplate};
 use crate::plan::compile::Compiler;
 use crate::plan::model::{
-    ArmPlan, AskPlan, BodiesPlan, EndPlan, FailurePlan, ForeachPlan, GraphPlan, Items, NodeKind, NodePlan,
-    RepeatPlan, Source, WaitPlan,
+    ArmPlan, AskPlan, BodiesPlan, ChildPlan, EndPlan, FailurePlan, ForeachPlan, GraphPlan, Items, NodeKind,
+    NodePlan, RepeatPlan, Source, WaitPlan,
 };
 
 /// How many nodes of a lane are under way at a time, by default.
@@ -151,6 +151,14 @@ impl Compiler<'_> {
                 }
                 (None, None) => WaitPlan::For(wait.duration.unwrap_or_default().0),
             })),
+            Node::Workflow(node) => {
+                let (id, bundle) = self.bundle.workflows.get_key_value(node.workflow.as_str())?;
+                NodeKind::Workflow(Box::new(ChildPlan {
+                    workflow: id.clone(),
+                    bundle: bundle.clone(),
+                    vars: self.values(format_args!("{path}.vars"), &node.vars)?,
+                }))
+            }
             Node::Set(set) => NodeKind::Set(Box::new(
                 self.keep(format_args!("{path}.value"), ValueTemplate::parse(&set.value))?,
             )),
@@ -279,6 +287,7 @@ fn when(node: &Node) -> Option<&str> {
         Node::Set(set) => set.when.as_deref(),
         Node::Wait(wait) => wait.when.as_deref(),
         Node::End(end) => end.when.as_deref(),
+        Node::Workflow(workflow) => workflow.when.as_deref(),
         Node::Branch(_) => None,
     }
 }

@@ -66,10 +66,14 @@ fn waits(detail: &Detail, wait: &Wait) -> Vec<Line> {
             let by = words::by(detail.view.stopped_by.as_ref());
             vec![Line::new(Look::Paused, format!("paused{by}; press r to resume{since}"))]
         }
-        WaitReason::Quota | WaitReason::Retry | WaitReason::Timer | WaitReason::Signal => {
+        WaitReason::Quota
+        | WaitReason::Retry
+        | WaitReason::Timer
+        | WaitReason::Signal
+        | WaitReason::Child => {
             let look = match wait.reason {
                 WaitReason::Quota => Look::Quota,
-                WaitReason::Timer | WaitReason::Signal => Look::Paused,
+                WaitReason::Timer | WaitReason::Signal | WaitReason::Child => Look::Paused,
                 _ => Look::Retrying,
             };
             let known = if wait.until.is_none() && wait.reason != WaitReason::Signal {

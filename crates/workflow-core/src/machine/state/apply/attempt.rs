@@ -24,7 +24,10 @@ impl State {
         at: Timestamp,
     ) -> Result<Option<u64>, &'static str> {
         let current = self.current(path)?;
-        let took = current.lane_of(path)?.node_mut(path)?.took(at);
+        let node = current.lane_of(path)?.node_mut(path)?;
+        // What a run used that the node has started was added when that ended.
+        let is_counted = node.child().is_some();
+        let took = node.took(at).filter(|_| !is_counted);
         if let Some(took) = took {
             current.spent.add(usage, took);
             self.spent.add(usage, took);

@@ -17,11 +17,11 @@ use crate::event::{Event, EventBody};
 use crate::ids::{NodePath, StageId};
 use crate::machine::state::derived::Derived;
 use crate::machine::state::lane::LaneState;
-use crate::machine::state::node::ItemsState;
+use crate::machine::state::node::{ChildState, ItemsState};
 use crate::machine::state::question::Ask;
 use crate::machine::state::stage::{Current, MAX_LANES, Position};
 use crate::machine::state::{Broken, State, session};
-use crate::status::{RunStatus, StageStatus, WaitReason};
+use crate::status::{RunStatus, StageStatus};
 use crate::usage::Spent;
 
 impl State {
@@ -158,6 +158,33 @@ impl State {
                     node.tried.get_or_insert_default().signal = Some(signal.clone());
                 }
                 current.has_waits = true;
+            }
+            EventBody::ChildStarted(started) => {
+                let current = self.current(&started.path)?;
+                current.graph_of(&started.path)?;
+                let node = current.node(&started.path)?;
+                let was = std::mem::replace(&mut node.status, StageStatus::Running);
+                node.attempt = started.attempt;
+                node.retry_at = None;
+                node.tried.get_or_insert_default().child = Some(Box::new(ChildState::new(started.clone())));
+                node.start(event.at);
+                current.retrying -= u32::from(was == StageStatus::Retrying);
+                current.running += 1;
+                current.children += 1;
+                let lane = current.lane_of(&started.path)?;
+                lane.graph.as_mut().ok_or("the lane has no graph")?.running += 1;
+                lane.whole.attempt += 1;
+            }
+            EventBody::ChildEnded(ended) => {
+                let current = self.current(&ended.path)?;
+                let node = current.lane_of(&ended.path)?.known_mut(&ended.path);
+                let node = node.filter(|node| node.is_running(ended.attempt));
+                let child = node.and_then(|node| node.child_mut()).ok_or("the node has started no run")?;
+                if child.started.run != ended.run || std::mem::replace(&mut child.ended, true) {
+                    return Err("the node has started another run");
+                }
+                current.spent.add_all(ended.spent);
+                self.spent.add_all(ended.spent);
             }
             EventBody::SignalReceived { control, signal, .. } => {
                 self.controls = *control;
@@ -381,8 +408,11 @@ impl State {
             }
             EventBody::AnswerRefused { control, .. } => self.controls = *control,
             EventBody::RunWaiting { wait } => {
-                if wait.reason != WaitReason::Retry {
-                    self.status = RunStatus::Paused;
+                self.status = wait.reason.status();
+                if let Position::In(current) = &mut self.position
+                    && current.children > 0
+                {
+                    current.know_children();
                 }
                 self.waiting = Some(wait.clone());
                 self.waits_since = Some(event.at);

@@ -26,6 +26,7 @@ impl State {
             started_at: at,
             lanes,
             running: 0,
+            children: 0,
             succeeded: 0,
             failed: 0,
             first: None,

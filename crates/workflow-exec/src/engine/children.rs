@@ -1,0 +1,293 @@
+//! The runs that nodes of other runs start: how they are created, looked at and stopped, and how their parents learn that
+//! they have ended.
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use futures::future::{BoxFuture, FutureExt as _};
+use tracing::{Instrument as _, debug, warn};
+use workflow_core::data::Data;
+use workflow_core::definition::Budget;
+use workflow_core::event::{ChildStarted, ParentRun};
+use workflow_core::failure::{Failure, FailureClass};
+use workflow_core::ids::RunId;
+use workflow_core::machine::{ChildOutcome, State};
+use workflow_core::plan::Plan;
+use workflow_core::runs::{EngineError, StartRun};
+use workflow_core::status::{RunStatus, Wait, WaitReason};
+use workflow_core::stop::Stop;
+use workflow_core::store::{Control, ControlRequest, RunRecord, StoreError};
+use workflow_core::usage::Spent;
+use workflow_core::view::RunView;
+
+use crate::children::{Look, Seen};
+use crate::engine::Engine;
+use crate::panics;
+use crate::shared::{Hold, Shared};
+
+/// What links the run of a node to the run that the node is in.
+pub(super) struct Link {
+    pub parent: Arc<ParentRun>,
+    /// What is left of the budgets of that run.
+    pub budget: Option<Box<Budget>>,
+}
+
+/// Looks at the run that a node has started; for the driver of the run that the node is in.
+pub(crate) fn look_at(shared: Arc<Shared>, look: Look) -> BoxFuture<'static, Result<Seen, EngineError>> {
+    async move { Engine { shared }.look_at_child(look).await }.boxed()
+}
+
+impl Engine {
+    async fn look_at_child(&self, look: Look) -> Result<Seen, EngineError> {
+        let run = &look.child.started.run;
+        let Some(record) = self.record(run).await? else {
+            return if look.how > Stop::None {
+                let failure = Failure::new(FailureClass::Cancelled, format!("run `{run}` was not started"));
+                Ok(ended(run, None, Spent::default(), Err(failure)))
+            } else if look.child.known {
+                Ok(failed(
+                    run,
+                    FailureClass::Permanent,
+                    format!("run `{run}` was deleted before its end was known"),
+                ))
+            } else {
+                self.create_child(look).await
+            };
+        };
+        let is_own =
+            |parent: &Arc<ParentRun>| parent.run == look.parent.run && parent.path == look.child.started.path;
+        if !record.head.parent.as_ref().is_some_and(is_own) {
+            let message = format!("run `{run}` was started by something else");
+            return Ok(failed(run, FailureClass::Permanent, message));
+        }
+        if record.head.status.is_terminal() {
+            return self.outcome_of(&look.child.started).await;
+        }
+        if look.how > Stop::None {
+            let control = if look.how == Stop::AtOnce { Control::Kill } else { Control::Cancel };
+            let request = ControlRequest { control, by: look.by.clone() };
+            debug!(%run, "stopping a run with the one that has started it");
+            let _ = self.handle(run).control(request).await?;
+            return match self.record(run).await? {
+                Some(record) if !record.head.status.is_terminal() => Ok(Seen::UnderWay),
+                _ => self.outcome_of(&look.child.started).await,
+            };
+        }
+        let idle = record.holder.is_none() && record.head.goes_on(self.shared.clock.now());
+        if idle && look.drives && !self.shared.has_workers() {
+            match self.shared.claim(run).await {
+                Ok(hold) => return self.drive_child(&look.child.started, hold).await,
+                Err(StoreError::Held { .. } | StoreError::NotFound(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(Seen::UnderWay)
+    }
+
+    async fn record(&self, run: &RunId) -> Result<Option<RunRecord>, EngineError> {
+        match self.shared.patiently("reading a run", || self.shared.store.get(run)).await {
+            Ok(record) => Ok(Some(record)),
+            Err(EngineError::Store(StoreError::NotFound(_))) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// How a run has ended.
+    async fn outcome_of(&self, started: &ChildStarted) -> Result<Seen, EngineError> {
+        let run = &started.run;
+        match self.shared.patiently("reading a run", || self.shared.fold(run).boxed()).await {
+            Ok(state) => Ok(outcome(started, state)),
+            Err(EngineError::Store(StoreError::NotFound(_))) => Ok(failed(
+                run,
+                FailureClass::Permanent,
+                format!("run `{run}` was deleted before its end was known"),
+            )),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn create_child(&self, look: Look) -> Result<Seen, EngineError> {
+        let Look { child, parent, by, drives, .. } = look;
+        let started = child.started;
+        let (run, workflow) = (&started.run, &started.workflow);
+        let Some(bundle) = child.bundle else {
+            let message =
+                format!("the definition that the run has now does not run the workflow `{workflow}` here");
+            return Ok(failed(run, FailureClass::Permanent, message));
+        };
+        let plan = match Plan::load(bundle) {
+            Ok(plan) => self.shared.remember(Arc::new(plan)),
+            Err(problems) => {
+                let message = format!("the workflow `{workflow}` cannot be run: {problems}");
+                return Ok(failed(run, FailureClass::Permanent, message));
+            }
+        };
+        let mut start = StartRun::plan(&plan).run_id(run.clone());
+        (start.vars, start.labels, start.by) = (started.vars.clone(), parent.labels.clone(), by);
+        start.priority = plan.workflow().priority.or(Some(parent.priority));
+        let key = plan.slot(&plan.start_variables(start.vars.clone())).ok().flatten().map(|slot| slot.key);
+        if key.is_some() && key == parent.slot.as_ref().map(|slot| slot.key.clone()) {
+            let message = format!(
+                "the workflow `{workflow}` has the same `concurrency.key` as the run that starts it: it would wait for \
+                 that to end"
+            );
+            return Ok(failed(run, FailureClass::Permanent, message));
+        }
+        let (path, attempt) = (started.path.clone(), started.attempt);
+        let link = Link {
+            parent: Arc::new(ParentRun { run: parent.run.clone(), path, attempt }),
+            budget: child.budget.map(Box::new),
+        };
+        match self.accept_as(start, Some(link)).await {
+            Ok((_, None)) => Ok(Seen::UnderWay),
+            Ok((_, Some((hold, ..)))) if self.shared.has_workers() || !drives => {
+                hold.release().await?;
+                Ok(Seen::UnderWay)
+            }
+            Ok((_, Some((hold, plan, state)))) => self.drive_new_child(&started, hold, plan, state).await,
+            Err(EngineError::ShutDown) => Ok(Seen::Nothing),
+            Err(error @ EngineError::Store(StoreError::Busy { .. })) => {
+                Ok(failed(run, FailureClass::Transient, error.to_string()))
+            }
+            Err(error @ (EngineError::Store(_) | EngineError::Panicked { .. })) => Err(error),
+            Err(error) => {
+                let message = format!("the workflow `{workflow}` cannot be started: {error}");
+                Ok(failed(run, FailureClass::Permanent, message))
+            }
+        }
+    }
+
+    /// Drives a run that a node has just started: in the background, or without a spawner in the future of its parent's
+    /// driver.
+    async fn drive_new_child(
+        &self,
+        started: &Arc<ChildStarted>,
+        hold: Hold,
+        plan: Arc<Plan>,
+        state: Box<State>,
+    ) -> Result<Seen, EngineError> {
+        let (engine, run) = (self.clone(), hold.run().clone());
+        let driving = async move {
+            let driving = pin!(engine.drive_on(hold, plan, state));
+            panics::while_driving(run, driving).await.map(RunView::from)
+        };
+        self.background_or_here(started, driving.boxed()).await
+    }
+
+    /// The same for one that exists.
+    async fn drive_child(&self, started: &Arc<ChildStarted>, hold: Hold) -> Result<Seen, EngineError> {
+        let engine = self.clone();
+        self.background_or_here(started, async move { engine.take_up(hold).await }.boxed()).await
+    }
+
+    async fn background_or_here(
+        &self,
+        started: &Arc<ChildStarted>,
+        driving: BoxFuture<'static, Result<RunView, EngineError>>,
+    ) -> Result<Seen, EngineError> {
+        let run = started.run.clone();
+        if self.shared.spawn.is_none() {
+            return match driving.await {
+                Ok(view) if view.status.is_terminal() => self.outcome_of(started).await,
+                Ok(_) => Ok(Seen::UnderWay),
+                Err(error) => {
+                    warn!(%run, %error, "a run that a node has started could not be driven; trying again later");
+                    Ok(Seen::UnderWay)
+                }
+            };
+        }
+        let engine = self.clone();
+        let driving = async move {
+            let driven = driving.await;
+            engine.park(&run, driven);
+        };
+        self.spawn(driving.in_current_span());
+        Ok(Seen::UnderWay)
+    }
+
+    /// Notifies the run that started this one of its end. If that fails, it learns of the end when it looks again.
+    pub(super) async fn tell_parent(&self, parent: &RunId, run: &RunId) {
+        let shared = &self.shared;
+        let told = shared.store.request(parent, Control::ChildEnded(run.clone()).into()).await;
+        if let Err(error) = told {
+            return debug!(%run, %parent, %error, "the run that started this one could not be notified of its end");
+        }
+        let resumed = match shared.claim(parent).await {
+            Ok(hold) if shared.spawn.is_some() => {
+                self.drive_in_background(hold);
+                Ok(())
+            }
+            Ok(hold) => self.carry_out(hold).await.map(drop),
+            // Its driver sees the request.
+            Err(StoreError::Held { .. } | StoreError::NotFound(_)) => Ok(()),
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = resumed {
+            warn!(%run, %parent, %error, "the run that started this one could not be resumed; it looks again later");
+        }
+    }
+
+    /// Whether a run waits for a run that waits for a person, itself or through others that it has started.
+    pub(super) async fn waits_for_a_person(&self, wait: Option<&Wait>) -> Result<bool, EngineError> {
+        let mut next = child_of(wait);
+        while let Some(run) = next {
+            let Some(record) = self.record(&run).await? else { return Ok(false) };
+            let wait = record.head.wait.as_deref();
+            next = child_of(wait);
+            let is_idle =
+                record.head.status == RunStatus::Paused && wait.is_none_or(|wait| wait.until.is_none());
+            if is_idle && next.is_none() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether a run that waits for another one has to look at it so that this is driven: there is no spawner.
+    pub(super) async fn has_to_drive_child(&self, wait: Option<&Wait>) -> Result<bool, EngineError> {
+        if self.shared.spawn.is_some() || self.shared.has_workers() {
+            return Ok(false);
+        }
+        let Some(run) = child_of(wait) else { return Ok(false) };
+        let Some(record) = self.record(&run).await? else { return Ok(true) };
+        Ok(record.holder.is_none() && record.head.goes_on(self.shared.clock.now()))
+    }
+
+    /// Whether a run that is waited for has ended, as a request says.
+    pub(super) async fn child_has_ended(&self, state: &State, run: &RunId) -> Result<bool, EngineError> {
+        if !state.waits_for_run(run) {
+            return Ok(false);
+        }
+        let record = self.record(run).await?;
+        Ok(record.is_none_or(|record| record.head.status.is_terminal()))
+    }
+}
+
+fn child_of(wait: Option<&Wait>) -> Option<RunId> {
+    wait.filter(|wait| wait.reason == WaitReason::Child)?.run.clone()
+}
+
+fn ended(run: &RunId, status: Option<RunStatus>, spent: Spent, result: Result<Data, Failure>) -> Seen {
+    Seen::Ended(Box::new(ChildOutcome { run: run.clone(), status, spent, result }))
+}
+
+fn failed(run: &RunId, class: FailureClass, message: String) -> Seen {
+    ended(run, None, Spent::default(), Err(Failure::new(class, message)))
+}
+
+/// How a run ended whose log was read. The failure does not name the run, so that the same one is told in the same words.
+fn outcome(started: &ChildStarted, state: Box<State>) -> Seen {
+    let (view, workflow) = (RunView::from(state), &started.workflow);
+    let result = match (view.status, view.error) {
+        (RunStatus::Completed, _) => Ok(view.output.unwrap_or_default()),
+        (_, Some(error)) => {
+            let message = format!("the workflow `{workflow}` failed: {}", error.message);
+            Err(Failure { message, ..Failure::clone(&error) })
+        }
+        (status, None) => {
+            let message = format!("the run of the workflow `{workflow}` was {status}");
+            Err(Failure::new(FailureClass::Permanent, message))
+        }
+    };
+    ended(&started.run, Some(view.status), view.spent, result)
+}
