@@ -64,6 +64,7 @@ const WAIT: Record<WaitReason, Shown> = {
   retry: { tone: "retrying", word: "Retrying" },
   timer: { tone: "paused", word: "Waiting", reason: "timer" },
   signal: { tone: "paused", word: "Waiting", reason: "signal" },
+  child: { tone: "paused", word: "Waiting", reason: "another run" },
 };
 
 /** The status of a run: of one that waits, what it waits for. */

@@ -66,6 +66,10 @@ export function eventText(event: Event): string {
       return `queued for a slot of ${event.data.provider}`;
     case "attempt_started":
       return `attempt ${event.data.attempt} started with ${event.data.provider}`;
+    case "child_started":
+      return `attempt ${event.data.attempt}: ${event.data.workflow} started as run ${event.data.run}`;
+    case "child_ended":
+      return `run ${event.data.run} ${event.data.status ?? "is gone"}`;
     case "session_recorded":
       return `session ${event.data.session}`;
     case "session_dropped":

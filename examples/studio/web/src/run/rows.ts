@@ -99,6 +99,7 @@ export function bars(row: Row, now: number): Bar[] {
       pause: "paused",
       timer: "paused",
       signal: "paused",
+      child: "paused",
     }[pause.reason as string];
     found.push({ ...bar(`w${pause.from}`, kind, pause.from, pause.to ?? now, tone ?? "waiting"), pause });
   }

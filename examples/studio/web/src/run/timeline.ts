@@ -46,6 +46,8 @@ export interface Item {
   to: number | undefined;
   provider: string | undefined;
   role: string | undefined;
+  /** The run that the node has started last. */
+  run: string | undefined;
   error: Failure | undefined;
   attempts: Attempt[];
   pauses: Pause[];
@@ -166,6 +168,12 @@ export class Timeline {
           repair: false,
           event: undefined,
         });
+        break;
+      }
+      case "child_started": {
+        const node = this.#begin(event.data.path, at, "running");
+        close(node.pauses, at);
+        node.run = event.data.run;
         break;
       }
       case "session_recorded": {
@@ -367,6 +375,7 @@ export class Timeline {
       to: undefined,
       provider: undefined,
       role: undefined,
+      run: undefined,
       error: undefined,
       attempts: [],
       pauses: [],

@@ -66,12 +66,18 @@ function OtherWait({ run, wait, plan }: { run: RunView; wait: Wait; plan: RunPla
     retry: until === undefined ? "It is tried again." : `It is tried again at ${clock(until)}.`,
     timer: until === undefined ? "A node waits for a time." : `A node waits until ${moment(until, now)}.`,
     signal: `A node waits for the signal ${wait.signal ?? ""}${until === undefined ? "" : `, until ${moment(until, now)}`}.`,
-  }[wait.reason as "quota" | "pause" | "retry" | "timer" | "signal"];
+    child: "A node waits for the run that it has started.",
+  }[wait.reason as "quota" | "pause" | "retry" | "timer" | "signal" | "child"];
   if (text === undefined) return null;
   return (
     <div className={`attention is-slim tone-${tone}`}>
       <Status tone={tone} word={word} />
       <span>{text}</span>
+      {wait.run ? (
+        <Link to="/runs/$run/timeline" params={{ run: wait.run }} className="mono">
+          {wait.run}
+        </Link>
+      ) : null}
       {place === undefined ? null : <span className="muted">{place}</span>}
       {wait.since ? (
         <span className="muted">

@@ -1,4 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
 import { useEffect, useRef } from "react";
 import type { Event, RunPlan } from "workflow-client";
 
@@ -103,6 +104,16 @@ function Selected({ feed, item, work, stopWhen, number, onSelect }: SelectedProp
           <>
             <dt>Role</dt>
             <dd>{work.role}</dd>
+          </>
+        ) : null}
+        {work.run ? (
+          <>
+            <dt>Run</dt>
+            <dd className="ellipsis">
+              <Link to="/runs/$run/timeline" params={{ run: work.run }} className="mono">
+                {work.run}
+              </Link>
+            </dd>
           </>
         ) : null}
         {from === undefined ? null : (

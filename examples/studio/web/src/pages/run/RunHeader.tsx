@@ -95,6 +95,17 @@ function Facts({ detail: { run }, plan }: { detail: RunDetail; plan: RunPlan | u
   const spent = `${shortCost(run.spent)}${budget === null ? "" : ` of ${dollars(budget)}`}`;
   facts.push({ name: "Spent", value: spent, title: `${cost(run.spent)}, ${tokens(run.spent)} tokens` });
   if (run.spent.attempts > 0) facts.push({ name: "Ended attempts", value: run.spent.attempts });
+  if (run.parent) {
+    const { run: parent, path } = run.parent;
+    facts.push({
+      name: "For the node",
+      value: (
+        <Link to="/runs/$run/timeline" params={{ run: parent }} search={{ at: path }} className="mono">
+          {path} of {parent}
+        </Link>
+      ),
+    });
+  }
   if (run.forked) {
     facts.push({
       name: "Forked from",

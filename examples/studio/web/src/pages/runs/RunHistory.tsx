@@ -205,6 +205,7 @@ export function RunHistory() {
               <option value="retry">A retry</option>
               <option value="timer">A time</option>
               <option value="signal">A signal</option>
+              <option value="child">Another run</option>
             </select>
           </label>
           <label className="labelled">
