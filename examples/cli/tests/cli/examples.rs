@@ -19,7 +19,7 @@ const EXAMPLES: [(&str, &str, &str); 9] = [
 ];
 
 /// The same for those with graphs, in the home `examples/graphs`.
-const IN_HOME: [(&str, &str, &str); 12] = [
+const IN_HOME: [(&str, &str, &str); 13] = [
     ("changelog", "/context/stages/sort/output/1", "\"For users: feat: dark colours\""),
     ("ci-doctor", "/output", "\"Again in the build 4711: flaky test.\""),
     ("deep-research", "/output/rounds", "2"),
@@ -30,6 +30,7 @@ const IN_HOME: [(&str, &str, &str); 12] = [
     ("provision-order", "/output", "\"How many?\""),
     ("release-checks", "/output/ready", "true"),
     ("rollout", "/output", "\"version 1.4.0 on all servers\""),
+    ("rollout-all", "/output/out/1", "\"version 2.0 on all servers\""),
     ("stale-issues", "/output/failed/0/details/stderr_tail", "\"there is no issue unreadable\""),
     ("weekly-digest", "/context/stages/read/output/outside", "\"nothing, the source could not be reached\""),
 ];
