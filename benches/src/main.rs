@@ -34,6 +34,7 @@ mod redaction;
 mod sequential;
 mod sqlite;
 mod sqlite_reads;
+mod step;
 mod table;
 mod work;
 
@@ -87,6 +88,8 @@ fn carry_out(arguments: &[&str]) -> Result<String> {
         ["control", home, run, what] => control::child(home, run, what)?.to_string(),
         ["parked", kind, runs, seconds] => parked::child(kind, runs.parse()?, seconds.parse()?)?,
         ["other", what @ ..] => latency::child(what)?,
+        // For `benches/peers`.
+        ["step", work, store] => step::child(work, store)?,
         _ => measure_all(arguments)?,
     })
 }
