@@ -17,6 +17,11 @@ pub(super) fn identity(chosen: Option<RunId>, now: Timestamp) -> Result<(RunId, 
     Ok((id, random))
 }
 
+/// The seed of the run of a node: as its id does, it follows from the run that starts it.
+pub(super) fn seed_of_child(id: &RunId) -> Option<u64> {
+    Some(Uuid::parse_str(id.as_str()).ok()?.as_u64_pair().1)
+}
+
 pub(super) fn run_id(uuid: Uuid) -> Result<RunId, EngineError> {
     Ok(RunId::new(uuid.hyphenated().encode_lower(&mut Uuid::encode_buffer()))?)
 }

@@ -21,7 +21,7 @@ use workflow_core::view::RunView;
 use crate::engine::Engine;
 use crate::engine::children::Link;
 use crate::engine::handle::RunHandle;
-use crate::engine::identity::identity;
+use crate::engine::identity::{identity, seed_of_child};
 use crate::engine::slot::replaces;
 use crate::log::first_state;
 use crate::panics;
@@ -178,6 +178,7 @@ impl Engine {
         let slot = plan.slot(&start.vars).map_err(|wrong| EngineError::Variables(vec![wrong]))?;
         let (id, seed) = identity(start.run_id, now)?;
         let (parent, budget) = link.map_or((None, None), |link| (Some(link.parent), link.budget));
+        let seed = parent.as_ref().and_then(|_| seed_of_child(&id)).unwrap_or(seed);
         let created = RunCreated {
             run: id.clone(),
             workflow: plan.workflow().id.clone(),
