@@ -37,7 +37,7 @@ fn of_wait(reason: WaitReason) -> Badge {
         WaitReason::Retry => ("Retrying", "retrying"),
         WaitReason::Timer => ("Waiting: timer", "paused"),
         WaitReason::Signal => ("Waiting: signal", "paused"),
-        WaitReason::Child => ("Waiting: run", "paused"),
+        WaitReason::Child => ("Waiting: another run", "paused"),
         _ => ("Waiting", "waiting"),
     };
     Badge { word: word.to_owned(), tone }
