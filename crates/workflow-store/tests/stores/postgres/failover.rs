@@ -75,14 +75,16 @@ impl Pooler {
         let folder = tempfile::Builder::new().prefix("pooler-").tempdir_in(anywhere()).unwrap().keep();
         std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o777)).unwrap();
         Self::configure(&folder, server);
-        let process = server_command("pgbouncer")
+        let mut process = server_command("pgbouncer")
             .arg(folder.join("pgbouncer.ini"))
             .current_dir("/")
             .stdin(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
-            .expect("the tests need pgbouncer: `apt install pgbouncer`");
+            .unwrap();
         while UnixStream::connect(folder.join(".s.PGSQL.6432")).is_err() {
+            let ended = process.try_wait().unwrap();
+            assert_eq!(ended, None, "pgbouncer has ended; the tests need it: `apt install pgbouncer`");
             thread::sleep(Duration::from_millis(20));
         }
         Self { folder, process }
