@@ -65,11 +65,17 @@ fn examples() -> Vec<Case> {
             let name = file.file_stem().unwrap().to_str().unwrap();
             parts.extend(["--- # profile ", name, "\n", &text(&file)]);
         }
-        for file in files(&folder) {
-            if let Some(name) = file.file_name().unwrap().to_str().unwrap().strip_suffix(".workflow.yml") {
-                let scenario = Scenario::new(name, &(text(&file) + &parts));
-                cases.push(Case { script: script.clone(), ..scenario.into() });
-            }
+        let named = |file: PathBuf| {
+            let name = file.file_name()?.to_str()?.strip_suffix(".workflow.yml")?;
+            Some((name.to_owned(), text(&file)))
+        };
+        let workflows: Vec<_> = files(&folder).into_iter().filter_map(named).collect();
+        for (name, text) in &workflows {
+            parts.extend(["--- # workflow ", name, "\n", text]);
+        }
+        for (name, text) in &workflows {
+            let scenario = Scenario::new(name, &(text.clone() + &parts));
+            cases.push(Case { script: script.clone(), ..scenario.into() });
         }
     }
     assert!(!cases.is_empty());

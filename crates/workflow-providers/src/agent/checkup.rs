@@ -10,14 +10,14 @@ use workflow_core::stop::StopSource;
 use super::cli::Cli;
 use super::provider::{AgentProvider, Settings};
 use crate::environment;
-use crate::process::{self, Control, Ended, Launch, Marker, RunError, TERMINATE};
+use crate::process::{self, Control, Ended, Launch, Marker, RunError, Stream, TERMINATE};
 use crate::program::program;
 use crate::tail::Tail;
 
 /// How long an agent may take to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How many bytes of its answer are read.
+/// How many bytes of each of its streams are read.
 const LIMIT: usize = 64 * 1024;
 
 impl<C: Cli> AgentProvider<C> {
@@ -49,7 +49,7 @@ impl<C: Cli> AgentProvider<C> {
         checkup
     }
 
-    /// The program's answer to a question, on both streams.
+    /// The program's answer to a question: what it wrote to standard output, and then to standard error.
     async fn ask(&self, question: &'static [&'static str]) -> Result<String, String> {
         let (settings, never) = (self.settings.clone(), StopSource::new().signal());
         let asked =
@@ -77,14 +77,18 @@ impl Settings {
             grace: self.grace,
             patience: Some(PATIENCE),
         };
-        let mut said = Tail::without(LIMIT, []);
-        // Reads both streams: warnings are on standard error, and one of the four agents answers there.
-        let ended = process::run(launch, control, &mut |_, bytes| {
-            said.push(bytes);
+        // Reads both streams, one after the other: warnings on standard error may come in the middle of the answer,
+        // and one of the four agents answers there.
+        let (mut out, mut err) = (Tail::without(LIMIT, []), Tail::without(LIMIT, []));
+        let ended = process::run(launch, control, &mut |stream, bytes| {
+            match stream {
+                Stream::Stdout => out.push(bytes),
+                Stream::Stderr => err.push(bytes),
+            }
             None
         });
         match ended {
-            Ok(Ended::ByItself(_)) => Ok(said.text(LIMIT)),
+            Ok(Ended::ByItself(_)) => Ok(out.text(LIMIT) + "\n" + &err.text(LIMIT)),
             Ok(Ended::Silent | Ended::Stopped) => {
                 Err(format!("it did not answer within {} seconds", PATIENCE.as_secs()))
             }
