@@ -2,6 +2,7 @@
 
 mod catalog;
 mod deleting;
+mod operating;
 mod serving;
 mod steering;
 mod storing;
@@ -27,6 +28,7 @@ use crate::reference::RunRef;
 
 pub(crate) use catalog::{EditArgs, GraphArgs, ImportArgs, ReportArgs};
 pub(crate) use deleting::{DeleteArgs, PruneArgs};
+pub(crate) use operating::OperatingArgs;
 pub(crate) use serving::{McpArgs, More, ServeArgs, StudioArgs};
 pub(crate) use steering::{AnswerArgs, ForkArgs, Other, RerunArgs, SignalArgs};
 pub(crate) use storing::StoreCommand;
@@ -540,8 +542,8 @@ impl Args {
     #[cfg(feature = "otlp")]
     pub(crate) fn otlp(&self) -> Option<&str> {
         match &self.command {
-            Command::Worker(args) => args.otlp.as_deref(),
-            Command::Serve(args) => args.otlp.as_deref(),
+            Command::Worker(args) => args.operating.otlp.as_deref(),
+            Command::Serve(args) => args.operating.otlp.as_deref(),
             _ => None,
         }
         .filter(|url| !url.is_empty())

@@ -1,12 +1,10 @@
 //! The arguments of `worker`.
 
-use std::net::SocketAddr;
-
 use clap::builder::PossibleValuesParser;
-use workflow_core::definition::Period;
 use workflow_core::ids::WorkflowId;
 use workflow_core::store::LabelLimit;
 
+use super::OperatingArgs;
 use crate::host::PROVIDERS;
 
 /// What `worker` takes.
@@ -28,21 +26,7 @@ pub(crate) struct WorkerArgs {
     /// same limit: `tenant=4`. Other runs are driven in their place; runs without the label are not limited.
     #[arg(long, value_name = "LABEL=N")]
     pub limit_per_label: Option<LabelLimit>,
-    /// Tell the targets of `config/notify.yml` in the home (webhooks and commands) when runs of the store wait for a
-    /// person, fail, complete, or near their budgets. The commands in that file are executed: look at it first where the
-    /// home came with a checkout.
-    #[arg(long)]
-    pub notify: bool,
-    /// Serve metrics for Prometheus at `/metrics` of this address, and the checks `/healthz` and `/readyz`. They need no
-    /// token: use an address that only your own machines reach.
-    #[arg(long, value_name = "ADDRESS:PORT")]
-    pub metrics: Option<SocketAddr>,
-    /// Send traces of runs, stages and calls to this OpenTelemetry collector, over HTTP (OTLP): `http://127.0.0.1:4318`.
-    #[cfg(feature = "otlp")]
-    #[arg(long, value_name = "URL", env = "OTEL_EXPORTER_OTLP_ENDPOINT", hide_env_values = true)]
-    pub otlp: Option<String>,
-    /// When asked to stop, let calls that are under way end for at most this long (`30s`, `10m`) before they are stopped. No
-    /// further call is made meanwhile.
-    #[arg(long, value_name = "TIME")]
-    pub drain: Option<Period>,
+    /// What `serve` takes too.
+    #[command(flatten)]
+    pub operating: OperatingArgs,
 }

@@ -116,10 +116,10 @@ impl Server {
 
 /// Serves until a signal arrives, or until standard input ends.
 pub(crate) async fn serve(place: &Place, args: &ServeArgs) -> Result<Exit, Error> {
-    let monitoring = args.metrics.map(Monitoring::bind).transpose()?;
+    let monitoring = args.operating.metrics.map(Monitoring::bind).transpose()?;
     let metrics = monitoring.as_ref().map(|monitoring| monitoring.metrics.clone());
-    let beside = Beside { notify: args.notify, metrics };
-    let server = Server::start(place, args.no_worker, &beside, args.drain).await?;
+    let beside = Beside { notify: args.operating.notify, metrics };
+    let server = Server::start(place, args.no_worker, &beside, args.operating.drain).await?;
     let _monitoring = monitoring.map(|monitoring| monitoring.start(&server.engine)).transpose()?;
     let service = server.service.clone();
     let (stop, stopped) = oneshot::channel::<()>();

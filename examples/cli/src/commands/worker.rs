@@ -31,9 +31,9 @@ use crate::{print, signals};
 pub(crate) async fn worker(place: &Place, json: bool, args: &WorkerArgs) -> Result<Exit, Error> {
     let mut signals = signals::listen()?;
     let roll = Roll::new();
-    let monitoring = args.metrics.map(Monitoring::bind).transpose()?;
+    let monitoring = args.operating.metrics.map(Monitoring::bind).transpose()?;
     let metrics = monitoring.as_ref().map(|monitoring| monitoring.metrics.clone());
-    let beside = Beside { notify: args.notify, metrics };
+    let beside = Beside { notify: args.operating.notify, metrics };
     let Some(host) = open(place, &roll, &beside, &mut signals).await? else { return Ok(Exit::DONE) };
     let _monitoring = monitoring.map(|monitoring| monitoring.start(&host.engine)).transpose()?;
     let notifying = match host.notifier.clone() {
@@ -52,7 +52,7 @@ pub(crate) async fn worker(place: &Place, json: bool, args: &WorkerArgs) -> Resu
     options.per_label.clone_from(&args.limit_per_label);
     let mut work = Box::pin(host.engine.work(options).fuse());
     let mut requests: FuturesUnordered<BoxFuture<'static, ()>> = FuturesUnordered::new();
-    let mut step = Step::first(args.drain);
+    let mut step = Step::first(args.operating.drain);
     let ended = loop {
         select! {
             ended = work => break ended,
