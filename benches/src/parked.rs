@@ -1,4 +1,5 @@
-//! The cost of runs that wait for a time, a person or a signal in a running host: memory, wake-ups and processor time.
+//! The cost of runs that wait for a time, a person, a signal or another run in a running host: memory, wake-ups and processor
+//! time.
 //!
 //! Their logs are in files, so that only the engine's memory grows.
 
@@ -13,10 +14,13 @@ use futures::executor::block_on;
 use futures::future::{BoxFuture, Either, select};
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use jiff::Timestamp;
-use workflow_core::definition::{GraphNode, Node, Profile, Stage, WaitNode, Workflow};
+use workflow_core::bundle::Bundle;
+use workflow_core::definition::{GraphNode, Node, Profile, Stage, WaitNode, Workflow, WorkflowNode};
+use workflow_core::ids::RunId;
 use workflow_core::plan::Plan;
 use workflow_core::provider::{CallContext, CallRequest, Provider, ProviderError, Reply};
 use workflow_core::status::RunStatus;
+use workflow_core::store::RunHead;
 use workflow_exec::{Engine, Spawn, StartRun};
 use workflow_store::FileStore;
 
@@ -28,6 +32,11 @@ use crate::work::PROVIDER;
 
 /// Runs before the counted ones: they trigger one-time allocations of the process.
 const WARM_UP: usize = 500;
+/// So many runs start another one at a time: they stay in memory for a second. All of the warm-up do so at the same time, so
+/// that those which are counted need no more memory than it for being under way.
+const WAVE: usize = 100;
+/// So many are started before the first of them, after a minute, look at the others.
+const MOST_PARENTS: usize = 4_000;
 
 pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
     let runs = effort.amount(10_000).max(1_000);
@@ -35,7 +44,15 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
         return Ok(vec![Row::figure("runs that wait", "not measured: needs /proc")]);
     }
     let mut rows = Vec::new();
-    for (kind, what) in [("time", "a time"), ("person", "a person"), ("signal", "a signal")] {
+    // The memory of a run that waits for another one is that of both.
+    let kinds = [
+        ("time", "a time"),
+        ("person", "a person"),
+        ("signal", "a signal"),
+        ("child", "another run, which waits for a signal"),
+    ];
+    for (kind, what) in kinds {
+        let runs = if kind == "child" { runs.min(MOST_PARENTS) } else { runs };
         let seconds = if effort.quick { 2 } else { 10 };
         let figures = in_child(kind, runs, seconds)?;
         let each = figures[0] / runs;
@@ -123,44 +140,79 @@ pub(crate) fn child(kind: &str, runs: usize, seconds: u64) -> Result<String> {
             }
         });
     });
-    let at_rest = || -> Result<(usize, u128)> {
+    let idle_for = || -> Result<(usize, u128)> {
         let before = switches()?;
         let ((), busy) = all_busy(|| thread::sleep(Duration::from_secs(seconds)));
         Ok((switches()?.saturating_sub(before), busy.as_nanos()))
     };
-    let (idle, idle_busy) = at_rest()?;
-    block_on(wait(&engine, kind, WARM_UP))?;
+    let (idle, idle_busy) = idle_for()?;
+    block_on(wait(&engine, kind, WARM_UP, WARM_UP))?;
     let before = resident()?;
-    block_on(wait(&engine, kind, runs))?;
+    block_on(wait(&engine, kind, runs, WAVE))?;
     let grown = resident()?.saturating_sub(before);
-    let (woken, busy) = at_rest()?;
+    let (woken, busy) = idle_for()?;
     Ok(format!("{grown} {idle} {idle_busy} {woken} {busy}"))
 }
 
 /// Starts this many runs, and returns when all of them wait.
-async fn wait(engine: &Engine, kind: &str, runs: usize) -> Result<()> {
-    let plan = if kind == "signal" {
-        let signal = WaitNode { signal: Some("go".to_owned()), ..WaitNode::default() };
-        let graph = vec![GraphNode::new("node".parse()?, Node::Wait(signal))];
-        Arc::new(Plan::load(bundle(Profile { graph, ..Profile::default() })?)?)
-    } else {
-        let stage = Stage::new(PROVIDER);
-        let approval = (kind == "person").then(|| "Continue?".into());
-        let stage = Stage { approval, ..stage };
-        engine.prepare(&Workflow::new("waits".parse()?, "Waits").stage("stage".parse()?, stage))?
+async fn wait(engine: &Engine, kind: &str, runs: usize, wave: usize) -> Result<()> {
+    let plan = match kind {
+        "signal" => Arc::new(Plan::load(graph(signal())?)?),
+        "child" => Arc::new(Plan::load(parent()?)?),
+        _ => {
+            let stage = Stage::new(PROVIDER);
+            let approval = (kind == "person").then(|| "Continue?".into());
+            let stage = Stage { approval, ..stage };
+            engine.prepare(&Workflow::new("waits".parse()?, "Waits").stage("stage".parse()?, stage))?
+        }
     };
-    for _ in 0..runs {
-        let run = engine.start(StartRun::plan(&plan)).await?;
-        let view = loop {
-            let record = engine.store().get(run.id()).await?;
-            if record.head.status == RunStatus::Paused && record.holder.is_none() {
-                break record;
+    let wave = if kind == "child" { wave } else { 1 };
+    for first in (0..runs).step_by(wave) {
+        let mut started = Vec::with_capacity(wave);
+        for _ in first..runs.min(first + wave) {
+            started.push(engine.start(StartRun::plan(&plan)).await?);
+        }
+        for run in started {
+            let wait =
+                at_rest(engine, run.id()).await?.wait.ok_or("the run does not say what it waits for")?;
+            assert_eq!(wait.until.is_some(), matches!(kind, "time" | "child"));
+            assert_eq!(wait.run.is_some(), kind == "child");
+            if let Some(other) = &wait.run {
+                at_rest(engine, other).await?;
             }
-            thread::yield_now();
-        };
-        assert_eq!(view.head.wait.is_some_and(|wait| wait.until.is_some()), kind == "time");
+        }
     }
     Ok(())
+}
+
+/// The head of a run, once it waits and no process drives it.
+async fn at_rest(engine: &Engine, run: &RunId) -> Result<RunHead> {
+    loop {
+        let record = engine.store().get(run).await?;
+        if record.head.status == RunStatus::Paused && record.holder.is_none() {
+            return Ok(record.head);
+        }
+        thread::sleep(Duration::from_micros(100));
+    }
+}
+
+fn signal() -> Node {
+    Node::Wait(WaitNode { signal: Some("go".to_owned()), ..WaitNode::default() })
+}
+
+/// A workflow that runs another one, which waits for a signal.
+fn parent() -> Result<Arc<Bundle>> {
+    let mut other = Arc::unwrap_or_clone(graph(signal())?);
+    other.workflow.id = "other".parse()?;
+    let node = WorkflowNode { workflow: "other".to_owned(), ..WorkflowNode::default() };
+    let mut parent = Arc::unwrap_or_clone(graph(Node::Workflow(node))?);
+    parent.workflows.insert(other.workflow.id.clone(), Arc::new(other));
+    Ok(Arc::new(parent))
+}
+
+/// A workflow that consists of one node.
+fn graph(node: Node) -> Result<Arc<Bundle>> {
+    bundle(Profile { graph: vec![GraphNode::new("node".parse()?, node)], ..Profile::default() })
 }
 
 /// How often threads of this process have waited so far.

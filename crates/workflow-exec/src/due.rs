@@ -1,14 +1,16 @@
 //! Which runs wait until when, stored compactly: there may be many, and they may wait for a long time.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
 use jiff::Timestamp;
 use uuid::Uuid;
 use workflow_core::ids::RunId;
 
-/// Runs by the times that they wait for.
+/// Runs by the times that they wait for: in one piece of memory, because many small ones, which stay for long, would lie between
+/// those of runs that are driven, and keep the heap from shrinking.
 #[derive(Default)]
-pub(crate) struct Due(BTreeSet<(i64, Name)>);
+pub(crate) struct Due(BinaryHeap<Reverse<(i64, Name)>>);
 
 /// The id of a run, copied so that it keeps nothing else of the driven run in memory.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
@@ -20,12 +22,12 @@ enum Name {
 
 impl Due {
     pub(crate) fn insert(&mut self, until: Timestamp, run: &RunId) {
-        self.0.insert((nanoseconds(until), Name::of(run)));
+        self.0.push(Reverse((nanoseconds(until), Name::of(run))));
     }
 
     /// When the next run is due.
     pub(crate) fn next(&self) -> Option<Timestamp> {
-        let (until, _) = self.0.first()?;
+        let Reverse((until, _)) = self.0.peek()?;
         Some(Timestamp::from_nanosecond(i128::from(*until)).unwrap_or(Timestamp::MAX))
     }
 
@@ -34,7 +36,11 @@ impl Due {
         if self.next()? > now {
             return None;
         }
-        self.0.pop_first()?.1.run()
+        let Reverse((_, name)) = self.0.pop()?;
+        if self.0.len() < self.0.capacity() / 4 {
+            self.0.shrink_to(self.0.capacity() / 2);
+        }
+        name.run()
     }
 }
 
