@@ -1452,7 +1452,7 @@ export interface Operations {
     response: ControlResult;
   };
   /**
-   * Lists runs, the newest first, by workflow, status, waits, text, time and labels, with how far they are. Needs the scope `read`.
+   * Lists runs, the newest first, by workflow, status, waits, text, time, labels and parent, with how far they are. Needs the scope `read`.
    */
   "workflow:runs:list": {
     request: ListRuns;
@@ -3896,6 +3896,10 @@ export interface ListRuns {
   labels?: {
     [k: string]: string;
   };
+  /**
+   * Only runs that nodes of this run started.
+   */
+  parent?: string | null;
   /**
    * Whether to count all runs that are selected, not only those of the page.
    */

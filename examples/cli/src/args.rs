@@ -216,6 +216,9 @@ pub(crate) enum Command {
         /// Only runs with this text in their id, the id of their workflow or the value of a label.
         #[arg(long, value_name = "TEXT")]
         text: Option<String>,
+        /// Only runs that nodes of this run started.
+        #[arg(long, value_name = "RUN")]
+        parent: Option<RunRef>,
         /// Only runs that wait for a person; `inbox` lists what they ask.
         #[arg(long)]
         waiting: bool,

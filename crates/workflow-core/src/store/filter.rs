@@ -40,6 +40,8 @@ pub struct RunFilter {
     pub text: Option<String>,
     /// Only runs with all of these labels, each with exactly this value.
     pub labels: BTreeMap<String, String>,
+    /// Only runs that nodes of this run started.
+    pub parent: Option<RunId>,
     /// Only runs after this one in the order of the list.
     pub after: Option<RunId>,
     /// At most this many; `None` means all.
@@ -193,6 +195,20 @@ impl RunFilter {
         self
     }
 
+    /// Selects only runs that nodes of this run started.
+    ///
+    /// ```
+    /// # use workflow_core::store::RunFilter;
+    /// let filter = RunFilter::unfinished().parent("rollout-7".parse()?);
+    /// assert_eq!(filter.parent.unwrap().as_str(), "rollout-7");
+    /// # Ok::<(), workflow_core::ids::InvalidId>(())
+    /// ```
+    #[must_use]
+    pub fn parent(mut self, run: RunId) -> Self {
+        self.parent = Some(run);
+        self
+    }
+
     /// Begins after this run in the order of the list: with the last run of a page the filter selects the next page.
     ///
     /// ```
@@ -230,6 +246,10 @@ impl RunFilter {
             && self.ended_from.is_none_or(|from| ended.is_some_and(|ended| ended >= from))
             && self.ended_before.is_none_or(|before| ended.is_some_and(|ended| ended < before))
             && (self.waits.is_empty() || head.waits().iter().any(|wait| self.waits.contains(&wait.reason)))
+            && self
+                .parent
+                .as_ref()
+                .is_none_or(|run| head.parent.as_ref().is_some_and(|parent| parent.run == *run))
             && self.labels.iter().all(|(name, value)| head.labels.get(name) == Some(value))
             && self.text.as_ref().is_none_or(|text| {
                 contains(run.as_str(), text)

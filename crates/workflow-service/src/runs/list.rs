@@ -60,6 +60,9 @@ pub struct ListRuns {
     /// Only runs with all of these labels.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
+    /// Only runs that nodes of this run started.
+    #[serde(default)]
+    pub parent: Option<RunId>,
     /// Whether to count all runs that are selected, not only those of the page.
     #[serde(default)]
     pub totals: bool,
@@ -89,7 +92,7 @@ pub struct RunList {
 impl Operation for ListRuns {
     const NAME: &'static str = "workflow:runs:list";
     const SCOPE: Scope = Scope::Read;
-    const ABOUT: &'static str = "Lists runs, the newest first, by workflow, status, waits, text, time and labels, with how far they are.";
+    const ABOUT: &'static str = "Lists runs, the newest first, by workflow, status, waits, text, time, labels and parent, with how far they are.";
     type Response = RunList;
 
     async fn run(self, host: &Host, _: &Caller) -> Result<RunList, ServiceError> {
@@ -100,7 +103,7 @@ impl Operation for ListRuns {
         filter.created_before = self.to;
         (filter.ended_from, filter.ended_before) = (self.ended_from, self.ended_to);
         (filter.waits, filter.text) = (self.waits, self.text.filter(|text| !text.is_empty()));
-        filter.labels = self.labels;
+        (filter.labels, filter.parent) = (self.labels, self.parent);
         filter.after = self.after;
         let mut runs = host.runs().list(&filter).await?;
         let is_last = runs.len() <= limit;

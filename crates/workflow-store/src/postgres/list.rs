@@ -115,7 +115,7 @@ impl Conditions {
                 (filter.ended_from.map(nanoseconds), "r.ended >="),
                 (filter.ended_before.map(nanoseconds), "r.ended <"),
             ],
-            labels: fragments(&filter.labels),
+            labels: fragments(filter),
             reasons: reasons(filter),
             text: text(filter),
         }

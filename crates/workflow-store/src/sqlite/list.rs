@@ -211,7 +211,7 @@ fn conditions(filter: &RunFilter, values: &mut Vec<Value>, ended: &str) -> Vec<S
             and(&condition, vec![nanoseconds(bound).into()]);
         }
     }
-    for fragment in fragments(&filter.labels) {
+    for fragment in fragments(filter) {
         and("instr(run.head, ?) > 0", vec![fragment.into()]);
     }
     let reasons = reasons(filter);

@@ -89,6 +89,7 @@ macro_rules! __store_cases {
             labels_are_compared_exactly
             a_label_is_not_mistaken_for_what_else_a_run_has
             a_list_is_filtered_by_what_runs_wait_for
+            a_list_is_filtered_by_the_run_that_started_them
             a_list_is_filtered_by_a_text_in_ids_and_labels
             a_list_is_filtered_by_when_runs_ended
             runs_are_counted_as_they_are_listed

@@ -339,6 +339,7 @@ impl RunStore for Defective {
             }
             Defect::IgnoresLabels => filter.labels.clear(),
             Defect::IgnoresWaits => filter.waits.clear(),
+            Defect::IgnoresParents => filter.parent = None,
             Defect::IncludesTheUpperBoundOfEnds => {
                 filter.ended_before = filter.ended_before.map(|at| at + SignedDuration::from_nanos(1));
             }

@@ -85,7 +85,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Error> {
             Command::Schema { name } => definitions::schema(json, name),
             Command::Run(args) if args.dry_run => dry_run::dry_run(home, json, args).await,
             Command::Run(args) => drive::run(&place()?, json, args).await,
-            Command::Runs { workflow, status, labels, text, waiting, limit } => {
+            Command::Runs { workflow, status, labels, text, parent, waiting, limit } => {
                 let request = ListRuns {
                     workflow: workflow.clone(),
                     statuses: status.clone(),
@@ -98,7 +98,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Error> {
                         .collect(),
                     ..ListRuns::default()
                 };
-                runs::runs(&place()?, json, request, *limit).await
+                runs::runs(&place()?, json, request, parent.as_ref(), *limit).await
             }
             Command::Inbox { workflow, labels, limit } => {
                 let (workflow, labels) = (workflow.clone(), unique(labels)?);

@@ -12,6 +12,7 @@ use crate::exit::Exit;
 use crate::failed::reason;
 use crate::host::Host;
 use crate::print;
+use crate::reference::RunRef;
 use crate::store_url::Place;
 use crate::text::{between, date, duration, shorten, word};
 use crate::words::{asks, by};
@@ -28,15 +29,21 @@ const PAGE: usize = 1_000;
 pub(crate) async fn runs(
     place: &Place,
     json: bool,
-    request: ListRuns,
+    mut request: ListRuns,
+    parent: Option<&RunRef>,
     limit: Option<usize>,
 ) -> Result<Exit, Error> {
     // The runs of another program have statuses of their own, and are shown only without a filter.
     let are_all = request.workflow.is_none() && request.statuses.is_empty() && request.labels.is_empty();
-    let are_all = are_all && request.text.is_none() && request.waits.is_empty();
+    let are_all = are_all && request.text.is_none() && request.waits.is_empty() && parent.is_none();
     let foreign = if are_all { foreign_runs(&place.home.path)? } else { Vec::new() };
     let mut runs = match Host::existing(place)? {
-        Some(host) => all(&host, request, limit).await?,
+        Some(host) => {
+            if let Some(parent) = parent {
+                request.parent = Some(parent.find(&**host.engine.store()).await?);
+            }
+            all(&host, request, limit).await?
+        }
         None => Vec::new(),
     };
     // The newest run is last: just above the next prompt.

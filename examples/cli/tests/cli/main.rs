@@ -7,6 +7,7 @@ mod answers;
 mod app_home;
 mod book;
 mod catalog;
+mod children;
 mod damaged;
 mod deadly;
 mod definitions;

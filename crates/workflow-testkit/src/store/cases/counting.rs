@@ -1,6 +1,9 @@
 //! How many runs there are, and filters by what is in heads.
 
+use std::sync::Arc;
+
 use futures::executor::block_on;
+use workflow_core::event::{EventBody, ParentRun};
 use workflow_core::status::{RunStatus, Wait, WaitReason};
 use workflow_core::store::{RunFilter, RunHead, RunStore};
 
@@ -25,6 +28,55 @@ fn create_waiting(store: &dyn RunStore, name: &str, age: u64, wait: Option<Wait>
     let lease = block_on(store.create(run)).unwrap();
     block_on(store.append(&lease, 1, &[started(2)].into(), Some(&head))).unwrap();
     block_on(store.release(lease)).unwrap();
+}
+
+/// Creates a run that a node of another one started, `age` seconds after the fixed moment.
+fn create_child(store: &dyn RunStore, name: &str, age: u64, parent: &str) {
+    let mut run = labelled(name, age, &[]);
+    let parent = ParentRun { run: id(parent), path: "1/work[0]/each[7]".parse().unwrap(), attempt: 1 };
+    run.head.parent = Some(Arc::new(parent));
+    if let Some(EventBody::RunCreated(created)) = run.events.first_mut().map(|event| &mut event.body) {
+        Arc::make_mut(created).parent.clone_from(&run.head.parent);
+    }
+    let lease = block_on(store.create(run)).unwrap();
+    block_on(store.release(lease)).unwrap();
+}
+
+pub fn a_list_is_filtered_by_the_run_that_started_them(fixture: &dyn Fixture) {
+    let store = &*fixture.open();
+    for (age, name) in (1..).zip(["r1", "r10"]) {
+        block_on(store.create(labelled(name, age, &[("run", "r1")]))).unwrap();
+    }
+    // What a run waits for did not start it.
+    let mut waits = Wait::of(WaitReason::Child);
+    waits.run = Some(id("r1"));
+    create_waiting(store, "r2", 3, Some(waits));
+    for (age, name, parent) in
+        [(4, "r3", "r1"), (5, "r4", "r10"), (6, "r5", "r1"), (7, "r6", "r3"), (8, "r7", "r1")]
+    {
+        create_child(store, name, age, parent);
+    }
+    let of = |parent: &str| RunFilter::all().parent(id(parent));
+    for (filter, expected) in [
+        (of("r1"), "r7 r5 r3"),
+        (of("r10"), "r4"),
+        (of("r3"), "r6"),
+        (of("r2"), ""),
+        (of("R1"), ""),
+        (of("gone"), ""),
+        (of("r1").status(RunStatus::Completed), ""),
+        (of("r1").status(RunStatus::Pending).created_before(at(8)), "r5 r3"),
+    ] {
+        assert_eq!(list(store, &filter), expected, "{filter:?}");
+    }
+    let page = of("r1").limit(2);
+    let ids = |filter: &RunFilter| -> Vec<_> {
+        block_on(store.list(filter)).unwrap().into_iter().map(|run| run.run_id.to_string()).collect()
+    };
+    assert_eq!(ids(&page), ["r7", "r5"]);
+    assert_eq!(ids(&page.after(id("r5"))), ["r3"]);
+    let record = block_on(store.get(&id("r6"))).unwrap();
+    assert_eq!(record.head.parent.map(|parent| parent.run.clone()), Some(id("r3")));
 }
 
 pub fn a_list_is_filtered_by_what_runs_wait_for(fixture: &dyn Fixture) {
