@@ -57,11 +57,21 @@ struct Refusal {
     reason: &'static str,
 }
 
+/// What was counted in the store.
+#[derive(Default)]
+pub(super) struct Stored {
+    /// Runs by status.
+    pub runs: Vec<(RunStatus, u64)>,
+    /// Runs that have been pending for longer than so many seconds.
+    pub pending: Vec<(u32, u64)>,
+}
+
 /// What is counted.
 pub(super) struct Figures {
     registry: Registry,
     runs: Family<Status, Gauge>,
     pending: Family<Age, Gauge>,
+    store_up: Gauge,
     driven: Gauge,
     start_delay: Histogram,
     pub ended: Ended,
@@ -104,6 +114,12 @@ impl Default for Figures {
                 &mut registry,
                 names::PENDING,
                 "Runs that have been pending for longer than this",
+            ),
+            store_up: one(
+                &mut registry,
+                names::STORE_UP,
+                "Whether the store answers",
+                Gauge::<i64, AtomicI64>::default(),
             ),
             driven: one(
                 &mut registry,
@@ -159,18 +175,17 @@ impl Default for Figures {
 }
 
 impl Figures {
-    /// The text, for a store with these runs, of which so many have been pending for so many seconds, and these limits.
-    pub(super) fn text(
-        &self,
-        runs: &[(RunStatus, u64)],
-        pending: &[(u32, u64)],
-        limits: &[LimitUsage],
-    ) -> String {
-        for (status, count) in runs {
+    /// The text, with what was counted in the store, unless it did not answer, and with these limits.
+    pub(super) fn text(&self, stored: Option<&Stored>, limits: &[LimitUsage]) -> String {
+        self.store_up.set(stored.is_some().into());
+        // What it had earlier says nothing about now.
+        self.runs.clear();
+        self.pending.clear();
+        for (status, count) in stored.iter().flat_map(|stored| &stored.runs) {
             let status = Status { status: status.to_string() };
             self.runs.get_or_create(&status).set(i64::try_from(*count).unwrap_or(i64::MAX));
         }
-        for (longer_than, count) in pending {
+        for (longer_than, count) in stored.iter().flat_map(|stored| &stored.pending) {
             let age = Age { longer_than: *longer_than };
             self.pending.get_or_create(&age).set(i64::try_from(*count).unwrap_or(i64::MAX));
         }
@@ -295,9 +310,9 @@ mod tests {
         for error in &refusals {
             figures.refused("create", error);
         }
-        assert!(!figures.text(&[], &[], &[]).contains("workflow_store_errors_total{"));
+        assert!(!figures.text(None, &[]).contains("workflow_store_errors_total{"));
         figures.refused("append", &StoreError::Fenced(run));
         let told = r#"workflow_store_errors_total{operation="append",reason="fenced"} 1"#;
-        assert!(figures.text(&[], &[], &[]).contains(told));
+        assert!(figures.text(None, &[]).contains(told));
     }
 }

@@ -12,7 +12,7 @@ use workflow_core::status::RunStatus;
 use workflow_core::store::{RunFilter, RunStore, StoreError};
 use workflow_exec::Engine;
 
-use super::figures::Figures;
+use super::figures::{Figures, Stored};
 use super::store::MeteredStore;
 
 /// All statuses, in the order in which they are shown.
@@ -46,7 +46,7 @@ const AGES: [u32; 4] = [10, 60, 600, 3600];
 ///     .build()?;
 /// let plan = engine.parse("workflow: { name: Hello, stages: [greet] }\ngreet: { provider: greeter }", "hello")?;
 /// engine.run(StartRun::plan(&plan)).await?;
-/// let text = metrics.read(&engine).await?;
+/// let text = metrics.read(&engine).await;
 /// assert!(text.contains(r#"workflow_attempts_total{provider="greeter",outcome="succeeded"} 1"#));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
@@ -66,31 +66,40 @@ impl Metrics {
     }
 
     /// The figures as text. Asks the engine's store how many runs it has of each status, and how many have been pending for
-    /// long.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`RunStore::count`].
-    pub async fn read(&self, engine: &Engine) -> Result<String, StoreError> {
-        let mut runs = Vec::new();
-        for status in STATUSES {
-            let filter = RunFilter::all().status(status);
-            runs.push((status, engine.store().count(&filter).await?));
-        }
-        let now = Timestamp::now();
-        let mut pending = Vec::new();
-        let mut left = runs.first().map_or(0, |(_, pending)| *pending);
-        for age in AGES {
-            // Where none is older than this, none is older than what follows.
-            if left > 0 {
-                let filter = RunFilter::all().status(RunStatus::Pending);
-                let filter = filter.created_before(now - SignedDuration::from_secs(age.into()));
-                left = engine.store().count(&filter).await?;
+    /// long. If it does not answer, these are left out, and [`STORE_UP`](super::names::STORE_UP) is 0.
+    pub async fn read(&self, engine: &Engine) -> String {
+        match stored(engine.store()).await {
+            Ok(stored) => self.0.text(Some(&stored), &engine.limits().usage()),
+            Err(error) => {
+                tracing::debug!(%error, "the figures of the store could not be read");
+                self.without_store(engine)
             }
-            pending.push((age, left));
         }
-        Ok(self.0.text(&runs, &pending, &engine.limits().usage()))
     }
+
+    /// The figures of this process as text, for a store that does not answer.
+    pub(super) fn without_store(&self, engine: &Engine) -> String {
+        self.0.text(None, &engine.limits().usage())
+    }
+}
+
+async fn stored(store: &Arc<dyn RunStore>) -> Result<Stored, StoreError> {
+    let mut stored = Stored::default();
+    for status in STATUSES {
+        stored.runs.push((status, store.count(&RunFilter::all().status(status)).await?));
+    }
+    let now = Timestamp::now();
+    let mut left = stored.runs.first().map_or(0, |(_, pending)| *pending);
+    for age in AGES {
+        // Where none is older than this, none is older than what follows.
+        if left > 0 {
+            let filter = RunFilter::all().status(RunStatus::Pending);
+            let filter = filter.created_before(now - SignedDuration::from_secs(age.into()));
+            left = store.count(&filter).await?;
+        }
+        stored.pending.push((age, left));
+    }
+    Ok(stored)
 }
 
 impl EventSink for Metrics {
@@ -140,7 +149,7 @@ mod tests {
         let yaml = "workflow: { name: Queue, stages: [a] }\na: { provider: p }";
         let plan = engine.parse(yaml, "queue").expect("a plan");
         block_on(engine.create(StartRun::plan(&plan))).expect("a run");
-        let text = block_on(metrics.read(&engine)).expect("the figures");
+        let text = block_on(metrics.read(&engine));
         for (age, count) in [(10, 1), (60, 1), (600, 0), (3600, 0)] {
             let line = format!("workflow_pending_runs{{longer_than=\"{age}\"}} {count}\n");
             assert!(text.contains(&line), "{text}");

@@ -6,7 +6,7 @@
 //!
 //! | path | |
 //! |---|---|
-//! | `/metrics` | the figures |
+//! | `/metrics` | the figures; without those of the store while it does not answer |
 //! | `/healthz` | 200 as long as the process serves |
 //! | `/readyz` | 200 while the store answers and the engine accepts runs; otherwise 503, with the reason |
 //!

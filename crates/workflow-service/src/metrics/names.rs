@@ -4,6 +4,8 @@
 pub const RUNS: &str = "workflow_runs";
 /// Runs of the store that have been pending for longer than `longer_than` seconds: how old the queue is.
 pub const PENDING: &str = "workflow_pending_runs";
+/// 1 if the store answered when the figures were read, otherwise 0; what is asked of the store is left out then.
+pub const STORE_UP: &str = "workflow_store_up";
 /// Runs that this process drives.
 pub const DRIVEN: &str = "workflow_driven_runs";
 /// How long runs were pending before this process began to drive them.

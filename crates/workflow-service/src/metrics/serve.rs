@@ -43,10 +43,12 @@ pub async fn serve(
 }
 
 async fn read(State((metrics, engine)): State<(Metrics, Engine)>) -> Response {
-    match in_time(metrics.read(&engine)).await {
-        Ok(text) => ([(header::CONTENT_TYPE, TYPE)], text).into_response(),
-        Err(reason) => unavailable(&reason),
-    }
+    let text = match tokio::time::timeout(PATIENCE, metrics.read(&engine)).await {
+        Ok(text) => text,
+        // An outage of the store is when the figures of the processes are needed.
+        Err(_) => metrics.without_store(&engine),
+    };
+    ([(header::CONTENT_TYPE, TYPE)], text).into_response()
 }
 
 async fn ready(State((_, engine)): State<(Metrics, Engine)>) -> Response {

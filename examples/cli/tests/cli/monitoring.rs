@@ -112,10 +112,16 @@ fn a_server_whose_store_is_gone_is_alive_and_not_ready() {
     let mut server = home.start(&["serve", "--listen", &api, "--metrics", &metrics]);
     server.wait_for_stderr("metrics at http://");
     until("it is ready", || get(&metrics, "/readyz").0 == 200);
+    assert_eq!(figures(&metrics).get("workflow_store_up{}"), Some(&1.0));
     std::fs::remove_dir_all(home.path("runs")).unwrap();
     until("it is not ready", || get(&metrics, "/readyz").0 == 503);
     assert!(get(&metrics, "/readyz").1.contains("runs"), "{:?}", get(&metrics, "/readyz"));
-    assert_eq!(get(&metrics, "/metrics").0, 503);
+    let now = figures(&metrics);
+    assert_eq!(now.get("workflow_store_up{}"), Some(&0.0), "{now:#?}");
+    assert_eq!(now.get("workflow_driven_runs{}"), Some(&0.0), "{now:#?}");
+    assert!(!now.keys().any(|name| name.starts_with("workflow_runs{")), "{now:#?}");
+    let failed = "workflow_store_errors_total{operation=read,reason=unavailable}";
+    assert!(now.get(failed).is_some_and(|count| *count > 0.5), "{now:#?}");
     assert_eq!(get(&metrics, "/healthz").0, 200);
     server.signal(Signal::TERM);
     server.wait();
