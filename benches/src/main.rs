@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! cargo run --release -p workflow-benches -- [--quick] [--build] [GROUP…]
+//! cargo run --release -p workflow-benches -- retention [--events N]
 //! valgrind --tool=callgrind target/release/workflow-benches once foreach 10000
 //! ```
 //!
@@ -9,6 +10,8 @@
 //! are measured alternately within the same minute: on a shared machine the absolute figures drift by a
 //! factor of two, and frameworks measure one function after the other. Frameworks also do not support memory
 //! per run, control requests from another process, or a goal for each figure.
+//!
+//! `retention` fills a PostgreSQL store with ten million events (4 GB of disk, some minutes) and cleans it.
 //!
 //! `once` does one run of a shape: `stages`, `lanes`, `concurrent`, `chain`, `wide`, `layers`, `foreach` or `filtered`.
 //! Counted instructions are the same each time, and show growth that times hide.
@@ -31,6 +34,7 @@ mod postgres;
 mod providers;
 mod queue;
 mod redaction;
+mod retention;
 mod sequential;
 mod sqlite;
 mod sqlite_reads;
@@ -88,6 +92,7 @@ fn carry_out(arguments: &[&str]) -> Result<String> {
         ["control", home, run, what] => control::child(home, run, what)?.to_string(),
         ["parked", kind, runs, seconds] => parked::child(kind, runs.parse()?, seconds.parse()?)?,
         ["other", what @ ..] => latency::child(what)?,
+        ["retention", what @ ..] => retention::measure(what)?,
         // For `benches/peers`.
         ["step", work, store] => step::child(work, store)?,
         _ => measure_all(arguments)?,

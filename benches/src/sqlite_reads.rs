@@ -257,7 +257,7 @@ pub(crate) fn new_run(name: &str) -> Result<NewRun> {
     Ok(NewRun { id, bundle, events, head })
 }
 
-fn succeeded(seq: u64) -> Result<Event> {
+pub(crate) fn succeeded(seq: u64) -> Result<Event> {
     let output = Data::new(&json!({ "done": true, "text": "what the provider said" }));
     let body = EventBody::AttemptSucceeded {
         path: "1/plan[0]/run".parse()?,
