@@ -5,10 +5,11 @@ use workflow_core::status::{StageStatus, WaitReason};
 use workflow_core::view::{LaneView, RunView, StageView};
 use workflow_exec::EngineError;
 use workflow_providers::Worktrees;
-use workflow_service::runs::{GetRun, GetRunPlan, Moved, RunDetail, RunPlan};
-use workflow_service::workflows::PlannedStage;
+use workflow_service::runs::{GetRun, GetRunPlan, ListRuns, Moved, RunDetail, RunPlan};
+use workflow_service::workflows::{PlannedNode, PlannedStage};
 
-use super::nodes;
+use super::nodes::{self, OfLane, Started};
+use super::runs;
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::failed::{failure, last_lines, reason};
@@ -21,6 +22,8 @@ use crate::words;
 
 /// So many characters of a value are shown; `--json` has all of it.
 const VALUE: usize = 200;
+/// How many of the runs that a run has started are read.
+const RUNS: usize = 1_000;
 /// How many of the last lines of a failed call are shown.
 const PRINTED: usize = 10;
 /// How many characters of the hash of a definition are shown.
@@ -44,17 +47,29 @@ pub(crate) async fn show(place: &Place, json: bool, run: &RunRef) -> Result<Exit
         } else {
             None
         };
-        print::lines(page(&detail, &plan, branch))?;
+        let started = if plan.stages.iter().any(|stage| stage.nodes.iter().any(may_start_runs)) {
+            let request = ListRuns { parent: Some(run.clone()), ..ListRuns::default() };
+            Started::new(runs::all(&host, request, Some(RUNS)).await?)
+        } else {
+            Started::default()
+        };
+        print::lines(page(&detail, &plan, branch, &started))?;
     }
     Ok(Exit::DONE)
 }
 
-fn page(detail: &RunDetail, plan: &RunPlan, branch: Option<String>) -> Vec<String> {
+/// Whether a node, or one in its body, may start a run.
+fn may_start_runs(node: &PlannedNode) -> bool {
+    let starts = |kind: &str| matches!(kind, "workflow" | "graph" | "loop");
+    starts(&node.kind) || node.each.as_deref().is_some_and(|each| starts(each) || each == "foreach")
+}
+
+fn page(detail: &RunDetail, plan: &RunPlan, branch: Option<String>, started: &Started) -> Vec<String> {
     let run = &detail.run;
     let mut lines = print::table(&facts(detail, plan, branch));
     if !run.context.stages.is_empty() {
         lines.push(String::new());
-        lines.extend(print::table(&stages(run, plan)));
+        lines.extend(print::table(&stages(run, plan, started)));
     }
     if !run.context.vars.is_empty() {
         lines.push(String::new());
@@ -134,7 +149,7 @@ fn facts(detail: &RunDetail, plan: &RunPlan, branch: Option<String>) -> Vec<[Str
     facts
 }
 
-fn stages(run: &RunView, plan: &RunPlan) -> Vec<[String; 5]> {
+fn stages(run: &RunView, plan: &RunPlan, started: &Started) -> Vec<[String; 5]> {
     let mut rows = vec![["STAGE", "STATUS", "ATTEMPTS", "TOOK", ""].map(str::to_owned)];
     for (id, stage) in &run.context.stages {
         let planned = plan.stages.iter().find(|planned| planned.id == *id);
@@ -143,7 +158,8 @@ fn stages(run: &RunView, plan: &RunPlan) -> Vec<[String; 5]> {
         if stage.status != StageStatus::Skipped {
             for (n, lane) in stage.results.iter().enumerate() {
                 rows.push(lane_row(n, lane));
-                rows.extend(nodes::rows(lane, graph, "      "));
+                let place = OfLane { path: format!("{}/{id}[{n}]", stage.iteration), started };
+                rows.extend(nodes::rows(lane, graph, &place, "      "));
             }
         }
     }

@@ -112,7 +112,11 @@ graph:
           │ ├ [12]: command  failed  1 attempt  [took]  `test` exited with code 1 (transient)
           │ ├ [13]: command  failed  1 attempt  [took]  `test` exited with code 1 (transient)
           │ ├ [14]: command  failed  1 attempt  [took]  `test` exited with code 1 (transient)
-          │ └ … 5 more
+          │ ├ [15]: command  failed  1 attempt  [took]  `test` exited with code 1 (transient)
+          │ ├ [16]: command  failed  1 attempt  [took]  `test` exited with code 1 (transient)
+          │ ├ [17]: command  failed  1 attempt  [took]  `test` exited with code 1 (transient)
+          │ ├ [18]: command  failed  1 attempt  [took]  `test` exited with code 1 (transient)
+          │ └ [19]: command  failed  1 attempt  [took]  `test` exited with code 1 (transient)
           └ after: run  pending
     ");
     });
