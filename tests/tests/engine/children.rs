@@ -7,6 +7,7 @@ use workflow_core::data::Data;
 use workflow_core::event::EventBody;
 use workflow_core::ids::{RunId, WorkflowId};
 use workflow_core::plan::Plan;
+use workflow_core::priority::Priority;
 use workflow_core::status::{RunStatus, WaitReason};
 use workflow_core::store::{MemoryStore, RunFilter, RunStore as _};
 use workflow_exec::{Engine, Fork, ForkPoint, StartRun};
@@ -222,4 +223,78 @@ fn providers_are_replaced_in_what_nodes_run_too() {
             assert_eq!(view.output("work").unwrap(), &Data::new(&json!("cid(Find it)")));
         }
     });
+}
+
+#[test]
+fn a_run_has_the_priority_of_its_workflow_or_else_that_of_the_run_that_starts_it() {
+    let scenario = scenario(
+        "  - { id: plain, type: workflow, workflow: plain }\n  - { id: own, type: workflow, workflow: own, after: plain }\n",
+        "--- # workflow plain\nworkflow: { name: Plain, stages: [find] }\nfind: { provider: bob }\n\
+         --- # workflow own\nworkflow: { name: Own, priority: -3, stages: [find] }\nfind: { provider: bob }\n",
+    );
+    let (sim, store) = (Sim::new(), MemoryStore::new());
+    let engine = scenario.engine(&sim, &Deeds::new(&sim), store.clone());
+    sim.block_on(async {
+        let plan = plan_of(&scenario, &engine).await;
+        for given in [Some(Priority::new(7).unwrap()), None] {
+            let start = StartRun::plan(&plan);
+            let start = if let Some(priority) = given { start.priority(priority) } else { start };
+            let view = engine.run(start).await.unwrap();
+            assert_eq!(view.status, RunStatus::Completed);
+            let started = store.list(&RunFilter::all().parent(view.run_id.clone())).await.unwrap();
+            let priorities: Vec<_> =
+                started.iter().map(|run| (run.head.workflow_id.as_str(), run.head.priority)).collect();
+            let plain = given.unwrap_or_default();
+            assert_eq!(priorities, [("own", Priority::new(-3).unwrap()), ("plain", plain)]);
+        }
+    });
+}
+
+/// Why a run fails whose workflow has this header, and which runs `other`, which runs one with the key `k`.
+fn failure_with_keys(header: &str, other: &str) -> (RunId, String) {
+    let workflow = |id: &str, header: &str, next: Option<&str>| {
+        let stage = format!("s-{id}");
+        let profile = next.map_or(String::new(), |next| {
+            format!("--- # profile {stage}.p\ngraph:\n  - {{ id: next, type: workflow, workflow: {next} }}\n")
+        });
+        let of_stage = if next.is_some() { ", profile: p" } else { "" };
+        format!(
+            "workflow: {{ name: It, stages: [{stage}]{header} }}\n{stage}: {{ provider: ann{of_stage} }}\n{profile}"
+        )
+    };
+    let text = [
+        workflow("parent", header, Some("other")),
+        format!("--- # workflow other\n{}", workflow("other", other, Some("last"))),
+        format!("--- # workflow last\n{}", workflow("last", ", concurrency: { key: k }", None)),
+    ];
+    let scenario = Scenario::new("parent", &text.concat());
+    let sim = Sim::new();
+    let engine = scenario.engine(&sim, &Deeds::new(&sim), MemoryStore::new());
+    sim.block_on(async {
+        let plan = plan_of(&scenario, &engine).await;
+        let view = engine.run(StartRun::plan(&plan)).await.unwrap();
+        (view.run_id.clone(), view.error.map(|error| error.message.clone()).unwrap_or_default())
+    })
+}
+
+#[test]
+fn a_run_with_the_key_of_one_that_would_wait_for_it_fails() {
+    let with_key = ", concurrency: { key: k }";
+    assert_eq!(failure_with_keys("", "").1, "");
+    assert_eq!(failure_with_keys(", concurrency: { key: x }", ", concurrency: { key: z }").1, "");
+    let (_, direct) = failure_with_keys("", with_key);
+    assert!(
+        direct.ends_with(
+            "the workflow `last` has the same `concurrency.key` as the run that starts it: it would wait for that to end"
+        ),
+        "{direct}"
+    );
+    let (run, above) = failure_with_keys(with_key, "");
+    assert!(
+        above.ends_with(&format!(
+            "the workflow `last` has the same `concurrency.key` as run `{run}`, which waits for the run that starts it: it \
+             would wait for that to end"
+        )),
+        "{above}"
+    );
 }

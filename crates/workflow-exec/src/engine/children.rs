@@ -8,7 +8,7 @@ use futures::future::{BoxFuture, FutureExt as _};
 use tracing::{Instrument as _, debug, warn};
 use workflow_core::data::Data;
 use workflow_core::definition::Budget;
-use workflow_core::event::{ChildStarted, ParentRun};
+use workflow_core::event::{ChildStarted, ParentRun, RunCreated};
 use workflow_core::failure::{Failure, FailureClass};
 use workflow_core::ids::RunId;
 use workflow_core::machine::{ChildOutcome, State};
@@ -16,7 +16,7 @@ use workflow_core::plan::Plan;
 use workflow_core::runs::{EngineError, StartRun};
 use workflow_core::status::{RunStatus, Wait, WaitReason};
 use workflow_core::stop::Stop;
-use workflow_core::store::{Control, ControlRequest, RunRecord, StoreError};
+use workflow_core::store::{Control, ControlRequest, RunRecord, RunSlot, StoreError};
 use workflow_core::usage::Spent;
 use workflow_core::view::RunView;
 
@@ -126,10 +126,16 @@ impl Engine {
         (start.vars, start.labels, start.by) = (started.vars.clone(), parent.labels.clone(), by);
         start.priority = plan.workflow().priority.or(Some(parent.priority));
         let key = plan.slot(&plan.start_variables(start.vars.clone())).ok().flatten().map(|slot| slot.key);
-        if key.is_some() && key == parent.slot.as_ref().map(|slot| slot.key.clone()) {
+        if let Some(key) = key
+            && let Some(other) = self.waits_with_key(&parent, &key).await?
+        {
+            let whose = if other == parent.run {
+                "the run that starts it".to_owned()
+            } else {
+                format!("run `{other}`, which waits for the run that starts it")
+            };
             let message = format!(
-                "the workflow `{workflow}` has the same `concurrency.key` as the run that starts it: it would wait for \
-                 that to end"
+                "the workflow `{workflow}` has the same `concurrency.key` as {whose}: it would wait for that to end"
             );
             return Ok(failed(run, FailureClass::Permanent, message));
         }
@@ -155,6 +161,24 @@ impl Engine {
                 Ok(failed(run, FailureClass::Permanent, message))
             }
         }
+    }
+
+    /// The run with this key that would wait for a run that `parent` starts: `parent` itself, or one that it was started by,
+    /// directly or through others.
+    async fn waits_with_key(&self, parent: &RunCreated, key: &str) -> Result<Option<RunId>, EngineError> {
+        let has_key = |slot: &Option<Arc<RunSlot>>| slot.as_ref().is_some_and(|slot| slot.key == key);
+        if has_key(&parent.slot) {
+            return Ok(Some(parent.run.clone()));
+        }
+        let mut next = parent.parent.clone();
+        while let Some(above) = next {
+            let Some(record) = self.record(&above.run).await? else { return Ok(None) };
+            if has_key(&record.head.slot) && !record.head.status.is_terminal() {
+                return Ok(Some(record.run_id));
+            }
+            next = record.head.parent;
+        }
+        Ok(None)
     }
 
     /// Drives a run that a node has just started: in the background, or without a spawner in the future of its parent's
