@@ -1235,7 +1235,7 @@ export interface Operations {
     response: Estimate;
   };
   /**
-   * Writes a workflow with its profiles, roles, schemas and skills into one YAML document. Needs the scope `read`.
+   * Writes a workflow with the workflows that its nodes run, profiles, roles, schemas and skills into one YAML document. Needs the scope `read`.
    */
   "workflow:export": {
     request: ExportWorkflow;
@@ -2020,7 +2020,7 @@ export interface Exported {
    */
   text: string;
   /**
-   * What it contains beside the workflow: `role planner`, `schema schemas/plan.json`.
+   * What it contains beside the workflow: `workflow build`, `role planner`, `schema schemas/plan.json`.
    */
   parts: string[];
   /**
@@ -2212,7 +2212,7 @@ export interface Imported {
    */
   id: string;
   /**
-   * The workflow and each part of it.
+   * The workflow, those that its nodes run, and each part of them.
    */
   items: ImportItem[];
   /**

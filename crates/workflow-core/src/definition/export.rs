@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -20,7 +21,7 @@ pub const EXPORT_FORMAT: u64 = 1;
 
 /// The largest export, in bytes.
 const LARGEST: usize = 4 << 20;
-/// The most profiles, roles, schemas and skills of one kind.
+/// The most workflows that nodes run, profiles, roles, schemas and skills of one kind.
 const MOST: usize = 200;
 
 /// A workflow with everything that it refers to, so that it runs the same in another home.
@@ -51,13 +52,16 @@ pub struct Export {
     pub bundle: Option<BundleHash>,
     /// The text of the workflow.
     pub workflow: String,
-    /// The profiles, roles, schemas and skills that it uses, with their texts.
+    /// The workflows that its nodes run, and that theirs run, with their texts.
+    pub workflows: BTreeMap<WorkflowId, String>,
+    /// The profiles, roles, schemas and skills that all of them use, with their texts.
     pub parts: Vec<(Part, String)>,
 }
 
 impl Export {
-    /// An export of a workflow that was looked up and resolved to `bundle`, without its skills. What the assignments
-    /// and defaults say of its stages is written into its text: it runs the same where others are set.
+    /// An export of a workflow that was looked up and resolved to `bundle`, without skills. What the assignments
+    /// and defaults say of its stages is written into its text: it runs the same where others are set. So it is with those that
+    /// its nodes run.
     ///
     /// # Errors
     ///
@@ -77,7 +81,29 @@ impl Export {
         parts.extend(
             wanted.into_iter().filter_map(|(what, part)| Some((part, files.get(&what)?.text.clone()))),
         );
-        Ok(Self { id: bundle.workflow.id.clone(), bundle: portable_hash(bundle), workflow, parts })
+        let mut export = Self {
+            id: bundle.workflow.id.clone(),
+            bundle: portable_hash(bundle),
+            workflow,
+            workflows: BTreeMap::new(),
+            parts,
+        };
+        for (id, child) in &draft.workflows {
+            let Some((text, bundle)) = child.text().zip(bundle.workflows.get(id)) else { continue };
+            export.add(Self::new(text, child, bundle)?);
+        }
+        Ok(export)
+    }
+
+    /// Adds what a workflow that a node runs is exported with. What both have is of the same home, and so the same.
+    fn add(&mut self, child: Self) {
+        self.workflows.extend(child.workflows);
+        self.workflows.insert(child.id, child.workflow);
+        for (part, text) in child.parts {
+            if self.parts.iter().all(|(known, _)| *known != part) {
+                self.parts.push((part, text));
+            }
+        }
     }
 
     /// The text of an export. The same export always has the same text.
@@ -96,7 +122,9 @@ impl Export {
 
     fn is_read_from(&self, text: &str) -> Result<(), String> {
         let read = Self::from_yaml(text.as_bytes()).map_err(|problems| problems.to_string())?;
-        let is_same = read.workflow == self.workflow && sorted(&read.parts) == sorted(&self.parts);
+        let is_same = read.workflow == self.workflow
+            && read.workflows == self.workflows
+            && sorted(&read.parts) == sorted(&self.parts);
         if is_same { Ok(()) } else { Err("it would be read as something else".to_owned()) }
     }
 
@@ -109,6 +137,12 @@ impl Export {
         text.extend(bundle.map(|bundle| format!("bundle: {}\n", yaml::quoted(bundle.as_str()))));
         // Writing to a `String` cannot fail.
         let _ = writeln!(text, "workflow: {}", content(&self.workflow, 2));
+        if !self.workflows.is_empty() {
+            let _ = writeln!(text, "workflows:");
+        }
+        for (id, workflow) in &self.workflows {
+            let _ = writeln!(text, "  {}: {}", edit::plain(id.as_str()), content(workflow, 4));
+        }
         let mut section = "";
         for (key, name, part) in sorted(&self.parts) {
             if key != section {
@@ -165,8 +199,8 @@ impl Export {
         if workflow.len() > yaml::MAX_BYTES {
             report.error("too-large", &root.key("workflow"), too_large(workflow.len()));
         }
-        let mut parts = Vec::new();
-        for key in ["profiles", "roles", "schemas", "skills"] {
+        let (mut workflows, mut parts) = (BTreeMap::new(), Vec::new());
+        for key in ["workflows", "profiles", "roles", "schemas", "skills"] {
             let path = root.key(key);
             let entries = fields.map(key, &mut report).unwrap_or_default();
             if entries.len() > MOST {
@@ -182,6 +216,20 @@ impl Export {
                 if content.len() > yaml::MAX_BYTES {
                     report.error("too-large", &path, too_large(content.len()));
                 }
+                if key == "workflows" {
+                    match WorkflowId::new(&entry.key) {
+                        Ok(other) if id.as_ref().is_ok_and(|id| *id == other) => {
+                            report.error(
+                                "duplicate-key",
+                                &path,
+                                "this is the workflow that the export is of",
+                            );
+                        }
+                        Ok(other) => drop(workflows.insert(other, content.clone())),
+                        Err(error) => report.error_at_key("bad-id", &path, entry.at, error.to_string(), None),
+                    }
+                    continue;
+                }
                 match part(key, &entry.key) {
                     Some(part) => parts.push((part, content.clone())),
                     None => report.error_at_key("bad-path", &path, entry.at, expected(key), None),
@@ -192,9 +240,14 @@ impl Export {
         fields.finish_strict(&[], &mut report);
         let problems = report.finish();
         match id {
-            Ok(id) if problems.is_empty() => Ok(Self { id, bundle, workflow, parts }),
+            Ok(id) if problems.is_empty() => Ok(Self { id, bundle, workflow, workflows, parts }),
             _ => Err(problems.into()),
         }
+    }
+
+    /// Whether two bundles are the same wherever their skills are.
+    pub fn are_same(one: &Bundle, other: &Bundle) -> bool {
+        portable_hash(one).is_some_and(|hash| portable_hash(other) == Some(hash))
     }
 
     /// Whether a bundle is the one that was exported, wherever its skills are. The id of a workflow is a part of it.
@@ -202,24 +255,34 @@ impl Export {
         self.bundle.is_some() && self.bundle == portable_hash(bundle)
     }
 
-    /// The same workflow with another id.
+    /// The same workflow with another id. Those that its nodes run keep theirs.
     ///
     /// # Errors
     ///
-    /// [`EditError`] when the id that its text contains cannot be changed by itself.
+    /// [`EditError`] when the id that its text contains cannot be changed by itself, or is that of one that its nodes run.
     pub fn with_id(self, id: WorkflowId) -> Result<Self, EditError> {
+        if self.workflows.contains_key(&id) {
+            let reason = "a workflow that its nodes run has this id";
+            return Err(EditError::NotAlone { path: "id".to_owned(), reason });
+        }
         Ok(Self { workflow: edit::with_id(&self.workflow, &id)?, id, ..self })
     }
 }
 
 /// The hash of a bundle as it is in every home: without the folders of its skills.
 fn portable_hash(bundle: &Bundle) -> Option<BundleHash> {
-    if bundle.skills.values().all(|skill| skill.folder.is_none()) {
+    if bundle.all().iter().all(|bundle| bundle.skills.values().all(|skill| skill.folder.is_none())) {
         return bundle.hash().ok();
     }
+    portable(bundle).hash().ok()
+}
+
+/// A bundle, and those in it, without the folders of skills. Workflows run others only so deep.
+fn portable(bundle: &Bundle) -> Bundle {
     let mut bundle = bundle.clone();
     bundle.skills.values_mut().for_each(|skill| skill.folder = None);
-    bundle.hash().ok()
+    bundle.workflows.values_mut().for_each(|child| *child = Arc::new(portable(child)));
+    bundle
 }
 
 /// The profiles of a bundle and those that they include, with what names of providers stand for in the home.

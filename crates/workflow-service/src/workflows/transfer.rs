@@ -7,9 +7,10 @@ use workflow_core::bundle::{ProviderMap, Skill};
 use workflow_core::catalog::{
     Catalog, CatalogEntry, CatalogError, Document, Part, PartKind, Text, Version, WorkflowTemplate,
 };
-use workflow_core::definition::{self, Export};
+use workflow_core::definition::{self, Draft, Export};
 use workflow_core::ids::WorkflowId;
 use workflow_core::provider::async_trait;
+use workflow_exec::Checked;
 
 use super::check::{problems, refuse_errors};
 use crate::caller::{Caller, Scope, Target};
@@ -36,7 +37,7 @@ pub struct Exported {
     pub id: WorkflowId,
     /// The YAML document, which `workflow:import` reads.
     pub text: String,
-    /// What it contains beside the workflow: `role planner`, `schema schemas/plan.json`.
+    /// What it contains beside the workflow: `workflow build`, `role planner`, `schema schemas/plan.json`.
     pub parts: Vec<String>,
     /// What it does not contain, for people.
     pub notes: Vec<String>,
@@ -45,8 +46,7 @@ pub struct Exported {
 impl Operation for ExportWorkflow {
     const NAME: &'static str = "workflow:export";
     const SCOPE: Scope = Scope::Read;
-    const ABOUT: &'static str =
-        "Writes a workflow with its profiles, roles, schemas and skills into one YAML document.";
+    const ABOUT: &'static str = "Writes a workflow with the workflows that its nodes run, profiles, roles, schemas and skills into one YAML document.";
     type Response = Exported;
 
     fn target(&self) -> Target<'_> {
@@ -66,8 +66,11 @@ impl Operation for ExportWorkflow {
         let refused = |error: String| ServiceError::new(Code::InvalidDefinition, error);
         let mut export = Export::new(&text, &draft, bundle).map_err(|error| refused(error.to_string()))?;
         let mut notes = Vec::new();
-        for (name, skill) in &bundle.skills {
+        for (name, skill) in bundle.all().into_iter().flat_map(|bundle| &bundle.skills) {
             let part = Part::Skill(name.clone());
+            if export.parts.iter().any(|(known, _)| *known == part) {
+                continue;
+            }
             let found = catalog.part(&part).await?.map_or_else(|| skill.text.clone(), |found| found.text);
             export.parts.push((part, found));
             if skill.folder.is_some() {
@@ -75,7 +78,8 @@ impl Operation for ExportWorkflow {
             }
         }
         let text = export.to_yaml().map_err(|error| refused(error.to_string()))?;
-        let parts = export.parts.iter().map(|(part, _)| label(part)).collect();
+        let workflows = export.workflows.keys().map(|id| format!("workflow {id}"));
+        let parts = workflows.chain(export.parts.iter().map(|(part, _)| label(part))).collect();
         Ok(Exported { id: self.id, text, parts, notes })
     }
 }
@@ -101,7 +105,7 @@ pub struct ImportWorkflow {
 pub struct Imported {
     /// The id of the workflow here.
     pub id: WorkflowId,
-    /// The workflow and each part of it.
+    /// The workflow, those that its nodes run, and each part of them.
     pub items: Vec<ImportItem>,
     /// Whether something is in the way, so that nothing can be added.
     pub conflicts: bool,
@@ -159,13 +163,14 @@ impl Operation for ImportWorkflow {
                 renamed.map_err(|error| ServiceError::new(Code::InvalidDefinition, error.to_string()))?;
         }
         refuse_errors(&export.workflow, &export.id)?;
+        for (id, text) in &export.workflows {
+            refuse_errors(text, id)?;
+        }
         let items = items(host, &export).await?;
         let conflicts = items.iter().any(|item| item.state == ImportState::Conflict);
 
-        let mut draft = definition::read(export.workflow.as_bytes(), Some(&export.id));
-        let with = With { catalog, parts: &export.parts };
-        host.engine().look_up_in(&with, &mut draft).await?;
-        let checked = host.engine().finish(draft.clone(), &ProviderMap::default());
+        let (draft, checked) =
+            With { catalog, export: &export }.check(host, &export.id, &export.workflow).await?;
         let imported = Imported {
             id: export.id.clone(),
             conflicts,
@@ -187,11 +192,19 @@ impl Operation for ImportWorkflow {
             );
             return Err(ServiceError::new(Code::Exists, message).with_details(json!({ "conflicts": names })));
         }
+        let items = imported.items.iter().skip(1);
+        // Those that its nodes run first: none is here then that lacks another one.
+        for ((id, text), item) in export.workflows.iter().zip(items.clone()) {
+            if item.state == ImportState::Create {
+                catalog.create(id, text).await?;
+            }
+        }
+        let parts = items.skip(export.workflows.len());
         let template = WorkflowTemplate::from(export);
         if imported.items.first().is_some_and(|item| item.state == ImportState::Create) {
             catalog.create_from(&imported.id, &template).await?;
         } else {
-            for ((part, text), item) in template.parts.iter().zip(imported.items.iter().skip(1)) {
+            for ((part, text), item) in template.parts.iter().zip(parts) {
                 if item.state == ImportState::Create {
                     catalog.put_part(part, text, None).await?;
                 }
@@ -201,21 +214,22 @@ impl Operation for ImportWorkflow {
     }
 }
 
-/// The workflow first, then each part in order.
+/// The workflow first, then those that its nodes run, then each part in order.
 async fn items(host: &Host, export: &Export) -> Result<Vec<ImportItem>, ServiceError> {
     let catalog = host.catalog()?;
-    let here = match catalog.get(&export.id).await {
-        Ok(Document { text, origin, .. }) => {
-            // An export says in its text what was filled in for the workflow that it was made of.
-            let is_same = text == export.workflow
-                || host.engine().load(&export.id).await.is_ok_and(|plan| export.is_same(plan.bundle()));
-            Some((is_same, origin))
-        }
-        Err(CatalogError::NotFound(_)) => None,
-        Err(CatalogError::Invalid(problem)) => Some((false, problem)),
-        Err(error) => return Err(error.into()),
-    };
-    let mut items = vec![item(format!("workflow {}", export.id), here)];
+    let mut items = Vec::new();
+    let own = (&export.id, &export.workflow);
+    for (id, imported) in std::iter::once(own).chain(&export.workflows) {
+        let here = match catalog.get(id).await {
+            Ok(Document { text, origin, .. }) => {
+                Some((text == *imported || is_same(host, export, id, imported).await?, origin))
+            }
+            Err(CatalogError::NotFound(_)) => None,
+            Err(CatalogError::Invalid(problem)) => Some((false, problem)),
+            Err(error) => return Err(error.into()),
+        };
+        items.push(item(format!("workflow {id}"), here));
+    }
     for (part, text) in &export.parts {
         let here = match catalog.part(part).await {
             Ok(found) => found.map(|found| (found.text == *text, found.origin)),
@@ -225,6 +239,17 @@ async fn items(host: &Host, export: &Export) -> Result<Vec<ImportItem>, ServiceE
         items.push(item(label(part), here));
     }
     Ok(items)
+}
+
+/// Whether a workflow of the export resolves to what the one of that id here does, although their texts differ: an export says
+/// in its text what was filled in for the workflow that it was made of.
+async fn is_same(host: &Host, export: &Export, id: &WorkflowId, text: &str) -> Result<bool, ServiceError> {
+    let Ok(here) = host.engine().load(id).await else { return Ok(false) };
+    if *id == export.id {
+        return Ok(export.is_same(here.bundle()));
+    }
+    let (_, imported) = With { catalog: host.catalog()?, export }.check(host, id, text).await?;
+    Ok(imported.plan.is_some_and(|imported| Export::are_same(imported.bundle(), here.bundle())))
 }
 
 fn item(item: String, here: Option<(bool, String)>) -> ImportItem {
@@ -248,15 +273,28 @@ fn label(part: &Part) -> String {
     }
 }
 
-/// A catalog with parts that are to be added to it.
+/// A catalog with what an export adds to it.
 struct With<'a> {
     catalog: &'a dyn Catalog,
-    parts: &'a [(Part, String)],
+    export: &'a Export,
 }
 
 impl With<'_> {
     fn added(&self, part: &Part) -> Option<&String> {
-        self.parts.iter().find(|(added, _)| added == part).map(|(_, text)| text)
+        self.export.parts.iter().find(|(added, _)| added == part).map(|(_, text)| text)
+    }
+
+    /// Looks up what a text refers to, and checks it.
+    async fn check(
+        &self,
+        host: &Host,
+        id: &WorkflowId,
+        text: &str,
+    ) -> Result<(Draft, Checked), ServiceError> {
+        let mut draft = definition::read(text.as_bytes(), Some(id));
+        host.engine().look_up_in(self, &mut draft).await?;
+        let checked = host.engine().finish(draft.clone(), &ProviderMap::default());
+        Ok((draft, checked))
     }
 }
 
@@ -267,7 +305,9 @@ impl Catalog for With<'_> {
     }
 
     async fn get(&self, id: &WorkflowId) -> Result<Document, CatalogError> {
-        self.catalog.get(id).await
+        let Some(text) = self.export.workflows.get(id) else { return self.catalog.get(id).await };
+        let version = Version(String::new());
+        Ok(Document { id: id.clone(), origin: format!("workflow {id}"), text: text.clone(), version })
     }
 
     async fn create(&self, id: &WorkflowId, _: &str) -> Result<Document, CatalogError> {
@@ -285,7 +325,8 @@ impl Catalog for With<'_> {
     async fn parts(&self, kind: PartKind) -> Result<Vec<Part>, CatalogError> {
         let mut parts = self.catalog.parts(kind).await?;
         if kind == PartKind::Roles {
-            let added = self.parts.iter().map(|(part, _)| part).filter(|part| matches!(part, Part::Role(_)));
+            let added =
+                self.export.parts.iter().map(|(part, _)| part).filter(|part| matches!(part, Part::Role(_)));
             parts.extend(added.cloned());
             parts.sort();
             parts.dedup();

@@ -24,16 +24,8 @@ fn hash(host: &Host, id: &str) -> String {
 
 /// Exports a workflow, imports it into an empty home, and compares what they resolve to.
 fn moves(from: &Host, id: &str) -> Value {
-    moves_after(from, id, &[])
-}
-
-/// The same into a home that has these other workflows, which its nodes run: an export does not contain them.
-fn moves_after(from: &Host, id: &str, others: &[&str]) -> Value {
     let exported = export(from, id);
     let to = Host::new();
-    for other in others {
-        import(&to, &export(from, other)["text"]);
-    }
     let imported = import(&to, &exported["text"]);
     assert_eq!(
         (&imported["valid"], &imported["sameBundle"]),
@@ -76,7 +68,7 @@ fn every_template_and_example_is_the_same_in_another_home() {
                 let text = fs::read_to_string(path.with_file_name(format!("{id}.workflow.yml"))).unwrap();
                 host.data("workflow:create", &json!({ "id": id, "text": text }).to_string());
             }
-            moves_after(&host, id, others);
+            moves(&host, id);
             moved += 1;
         }
     }
@@ -163,6 +155,74 @@ fn an_import_is_previewed_and_overwrites_nothing() {
 }
 
 #[test]
+fn workflows_that_nodes_run_move_with_the_one_that_runs_them() {
+    let from = Host::new();
+    from.write("config/providers.yml", "providers: { quick: { provider: echo, timeout: 60000 } }\n");
+    from.write("roles/writer.md", "Write.\n");
+    from.write("workflows/stages/outside.run.yml", "graph: [{ id: a, type: workflow, workflow: middle }]\n");
+    from.write("workflows/stages/between.run.yml", "graph: [{ id: a, type: workflow, workflow: inner }]\n");
+    let stage =
+        |id: &str, rest: &str| format!("workflow: {{ name: It, stages: [{id}] }}\n{id}: {{ {rest} }}\n");
+    for (id, text) in [
+        ("inner", stage("inside", "provider: quick, role: writer")),
+        ("middle", stage("between", "provider: echo, profile: run")),
+        ("outer", stage("outside", "provider: echo, profile: run")),
+    ] {
+        from.data("workflow:create", &json!({ "id": id, "text": text }).to_string());
+    }
+    let exported = moves(&from, "outer");
+    let parts =
+        ["workflow inner", "workflow middle", "profile between.run", "profile outside.run", "role writer"];
+    let mut found: Vec<_> =
+        exported["parts"].as_array().unwrap().iter().map(|part| part.as_str().unwrap()).collect();
+    found.sort_unstable_by_key(|part| parts.iter().position(|known| known == part));
+    assert_eq!(found, parts);
+    let text = exported["text"].as_str().unwrap();
+    assert!(!text.contains("quick") && text.contains("\nworkflows:\n  inner: |\n"), "{text}");
+
+    let states = |answer: &Value| -> Vec<String> {
+        let items = answer["items"].as_array().unwrap();
+        items.iter().map(|item| format!("{}: {}", item["item"].as_str().unwrap(), item["state"])).collect()
+    };
+    let ask = |host: &Host, new: &str, preview: bool| {
+        host.call("workflow:import", &json!({ "text": text, "newId": new, "preview": preview }).to_string())
+    };
+    // The texts of `inner` differ, and mean the same.
+    let again = from.data("workflow:import", &json!({ "text": text, "preview": true }).to_string());
+    assert!(states(&again).iter().all(|state| state.ends_with("\"same\"")), "{again}");
+
+    let to = Host::new();
+    let seen = to.data("workflow:import", &json!({ "text": text, "preview": true }).to_string());
+    assert_eq!(
+        states(&seen)[..3],
+        ["workflow outer: \"create\"", "workflow inner: \"create\"", "workflow middle: \"create\""]
+    );
+    assert_eq!((&seen["valid"], to.files()), (&true.into(), Vec::<String>::new()));
+    // One that is in the way is enough.
+    let mine = stage("inside", "provider: echo, prompt: Mine");
+    to.data("workflow:create", &json!({ "id": "inner", "text": mine }).to_string());
+    let before = to.files();
+    let error = to.call("workflow:import", &json!({ "text": text }).to_string()).error.unwrap();
+    assert_eq!(
+        (error.code, &error.details.unwrap()["conflicts"]),
+        (Code::Exists, &json!(["workflow inner"]))
+    );
+    assert_eq!(to.files(), before);
+
+    let other = Host::new();
+    assert!(ask(&other, "mine", false).success);
+    let listed = other.data("workflow:list", "");
+    let ids: Vec<_> =
+        listed["workflows"].as_array().unwrap().iter().map(|found| found["id"].clone()).collect();
+    assert_eq!(ids.len(), 3, "{ids:?}");
+    assert!(
+        ids.contains(&"mine".into()) && ids.contains(&"middle".into()) && ids.contains(&"inner".into()),
+        "{ids:?}"
+    );
+    assert!(!ask(&Host::new(), "inner", true).success);
+}
+
+#[test]
 fn hostile_imports_are_refused_and_nothing_is_written() {
     let flow = "workflow: { name: Demo, stages: [a] }\\na: { provider: echo, prompt: Hi }\\n";
     let start = format!("workflow_export: 1\nid: demo\nworkflow: \"{flow}\"\n");
@@ -181,6 +241,9 @@ fn hostile_imports_are_refused_and_nothing_is_written() {
         ("another kind of file", with("schemas: { config/assignments.yml: \"{}\" }\n"), "bad-path"),
         ("a hidden file", with("schemas: { .git/config: \"{}\" }\n"), "bad-path"),
         ("a profile without a stage", with("profiles: { deep: \"graph: []\" }\n"), "bad-path"),
+        ("a path of a workflow", with("workflows: { \"../x\": \"workflow: {}\" }\n"), "bad-id"),
+        ("itself", with("workflows: { demo: \"workflow: {}\" }\n"), "duplicate-key"),
+        ("a wrong workflow that it runs", with("workflows: { other: \"workflow: {}\" }\n"), "missing-field"),
         ("a skill's path", with("skills: { \"a/b\": Hi }\n"), "bad-path"),
         ("a key twice", with("roles: { a: Hi }\nroles: { b: Hi }\n"), "duplicate-key"),
         ("an alias bomb", with(&bomb), "too-large"),
