@@ -259,9 +259,10 @@ fn the_formats_are_committed_with_every_kind_of_event() {
         variants.iter().map(|variant| variant["properties"]["type"]["const"].as_str().unwrap()).collect();
     assert!(kinds.contains("attempt_started") && kinds.len() > 30, "{kinds:?}");
     // The kinds of events that name who did it, and the control requests.
-    let (mut waits, mut labels, mut named) = (0, 0, BTreeSet::new());
+    let (mut waits, mut labels, mut named, mut priorities) = (0, 0, BTreeSet::new(), BTreeSet::new());
     for (facts, text) in committed(&folder(current)).into_values() {
         labels += facts.record.head.labels.len();
+        priorities.insert(facts.record.head.priority.get().signum());
         named.extend(facts.controls.iter().filter(|control| control.by.is_some()).map(|_| "control"));
         for line in text {
             let event: Event = serde_json::from_str(&line).unwrap();
@@ -275,6 +276,11 @@ fn the_formats_are_committed_with_every_kind_of_event() {
     assert!(waits > 0, "no committed log has a node that waits after an interruption");
     assert_eq!(named.len(), 10, "what names who did it: {named:?}");
     assert!(labels > 0, "no committed run has labels");
+    assert_eq!(
+        priorities.len(),
+        3,
+        "committed runs have a low, a normal and a high priority: {priorities:?}"
+    );
 }
 
 #[test]

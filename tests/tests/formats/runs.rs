@@ -7,6 +7,7 @@ use serde_json::json;
 use workflow_core::actor::Actor;
 use workflow_core::data::Data;
 use workflow_core::ids::{RunId, WorkflowId};
+use workflow_core::priority::Priority;
 use workflow_core::store::{Answer, Control, MemoryStore, Signal};
 use workflow_exec::{Engine, Fork, ForkPoint, StartRun};
 use workflow_tests::scenario::Scenario;
@@ -340,6 +341,8 @@ async fn waiting(world: &World) {
     engine.create(start("pending", "items")).await.unwrap();
     engine.create(start("asked", "items")).await.unwrap();
     engine.store().request(&id("asked"), Control::Cancel.by(ana())).await.unwrap();
+    engine.create(start("urgent", "items").priority(Priority::HIGH)).await.unwrap();
+    engine.create(start("patient", "items").priority(Priority::LOWEST)).await.unwrap();
 }
 
 /// Runs that continue others, or have other definitions.
