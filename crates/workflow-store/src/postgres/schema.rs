@@ -6,12 +6,13 @@ use workflow_core::store::StoreError;
 use super::database::{Database, Query};
 
 /// What each version changes. Committed migrations never change.
-const MIGRATIONS: [Migration; 5] = [
+const MIGRATIONS: [Migration; 6] = [
     Migration { sql: include_str!("schema/1.sql"), is_additive: false },
     Migration { sql: include_str!("schema/2.sql"), is_additive: false },
     Migration { sql: include_str!("schema/3.sql"), is_additive: false },
     Migration { sql: include_str!("schema/4.sql"), is_additive: false },
     Migration { sql: include_str!("schema/5.sql"), is_additive: true },
+    Migration { sql: include_str!("schema/6.sql"), is_additive: true },
 ];
 
 struct Migration {
