@@ -20,6 +20,8 @@ use crate::text::{count, date, word};
 
 /// How many runs are deleted with one request.
 const AT_ONCE: usize = 100;
+/// How many runs are read at once.
+const PAGE: usize = 1_000;
 /// How many runs the confirmation lists.
 const LISTED: usize = 20;
 
@@ -40,7 +42,12 @@ pub(crate) async fn delete(place: &Place, json: bool, args: &DeleteArgs) -> Resu
             runs.push(run);
         }
     }
-    remove(place, &host, json, &runs, args.yes).await
+    if !args.yes && !agreed(runs.len(), &runs)? {
+        return Ok(kept());
+    }
+    let mut removal = Removal::new(place, &host, json);
+    removal.remove(runs.into_iter().map(|run| run.run_id).collect()).await?;
+    Ok(removal.exit)
 }
 
 /// Deletes the runs that have ended and match the arguments.
@@ -52,17 +59,90 @@ pub(crate) async fn prune(place: &Place, json: bool, args: &PruneArgs) -> Result
         ..ListRuns::default()
     };
     let Some(host) = Host::existing(place)? else { return Ok(nothing()) };
-    // The newest come first.
-    let mut runs = super::runs::all(&host, request, None).await?;
-    runs.drain(..args.keep.unwrap_or(0).min(runs.len()));
-    if let Some(age) = args.older_than {
-        let before = Timestamp::now().checked_sub(age.0).unwrap_or(Timestamp::MIN);
-        runs.retain(|run| run.head.completed_at.is_some_and(|ended| ended < before));
+    let mut pages = Pages::new(&host, request, args);
+    let mut removal = Removal::new(place, &host, json);
+    if args.yes {
+        // There may be millions of them, so they are not held together. A page is deleted after the next one was read, which
+        // begins after the last run of it.
+        let mut page = pages.next().await?;
+        let are_there = page.is_some();
+        while let Some(runs) = page {
+            page = pages.next().await?;
+            removal.remove(runs.into_iter().map(|run| run.run_id).collect()).await?;
+        }
+        return Ok(if are_there { removal.exit } else { nothing() });
+    }
+    // Only what was agreed to is deleted.
+    let (mut runs, mut newest) = (Vec::new(), Vec::new());
+    while let Some(page) = pages.next().await? {
+        runs.extend(page.iter().map(|run| run.run_id.clone()));
+        newest.extend(page.into_iter().take(LISTED - newest.len()));
     }
     if runs.is_empty() {
         return Ok(nothing());
     }
-    remove(place, &host, json, &runs, args.yes).await
+    if !agreed(runs.len(), &newest)? {
+        return Ok(kept());
+    }
+    removal.remove(runs).await?;
+    Ok(removal.exit)
+}
+
+/// The runs to prune, the newest first, some at a time.
+struct Pages<'a> {
+    host: &'a Host,
+    request: ListRuns,
+    keep: usize,
+    /// How many are still to be kept.
+    kept: usize,
+    before: Option<Timestamp>,
+    is_over: bool,
+}
+
+impl<'a> Pages<'a> {
+    fn new(host: &'a Host, request: ListRuns, args: &PruneArgs) -> Self {
+        let keep = args.keep.unwrap_or(0);
+        let before = args.older_than.map(|age| Timestamp::now().checked_sub(age.0).unwrap_or(Timestamp::MIN));
+        // The newest are kept of all, and not only of those that ended before.
+        let ended_to = before.filter(|_| keep == 0);
+        let request = ListRuns { ended_to, limit: Some(PAGE), ..request };
+        Self { host, request, keep, kept: keep, before, is_over: false }
+    }
+
+    /// Some more, of which there is at least one; `None` if there are no more.
+    async fn next(&mut self) -> Result<Option<Vec<RunRecord>>, Error> {
+        while !self.is_over {
+            let page = match self.host.ask(self.request.clone()).await {
+                Ok(page) => page,
+                // Another process deleted the run after which the page begins.
+                Err(Error::Service(error))
+                    if error.code == Code::NotFound && self.request.after.is_some() =>
+                {
+                    (self.request.after, self.kept) = (None, self.keep);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            self.is_over = page.next.is_none();
+            self.request.after = page.next;
+            let mut runs = page.runs;
+            let kept = self.kept.min(runs.len());
+            self.kept -= kept;
+            runs.drain(..kept);
+            if let Some(before) = self.before {
+                runs.retain(|run| run.head.completed_at.is_some_and(|ended| ended < before));
+            }
+            if !runs.is_empty() {
+                return Ok(Some(runs));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn kept() -> Exit {
+    print::to_stderr("nothing was deleted");
+    Exit::DONE
 }
 
 fn nothing() -> Exit {
@@ -70,41 +150,42 @@ fn nothing() -> Exit {
     Exit::DONE
 }
 
-/// Deletes runs, and their worktrees, once a person has agreed.
-async fn remove(
-    place: &Place,
-    host: &Host,
+/// Deletes runs, and their worktrees.
+struct Removal<'a> {
+    place: &'a Place,
+    host: &'a Host,
     json: bool,
-    runs: &[RunRecord],
-    yes: bool,
-) -> Result<Exit, Error> {
-    if !yes && !agreed(runs)? {
-        print::to_stderr("nothing was deleted");
-        return Ok(Exit::DONE);
+    exit: Exit,
+}
+
+impl<'a> Removal<'a> {
+    fn new(place: &'a Place, host: &'a Host, json: bool) -> Self {
+        Self { place, host, json, exit: Exit::DONE }
     }
-    let (mut deleted, mut exit) = (Vec::new(), Exit::DONE);
-    for some in runs.chunks(AT_ONCE) {
-        let run_ids = some.iter().map(|run| run.run_id.clone()).collect();
-        for deletion in host.ask(DeleteRuns { run_ids }).await?.results {
-            let Deletion { run_id: run, error, .. } = &deletion;
-            match error {
-                None if json => print::json(&deletion)?,
-                None => print::line(format!("deleted run {run}"))?,
-                // Another process deleted it first.
-                Some(error) if error.code == Code::NotFound => continue,
-                // The others are deleted all the same.
-                Some(error) => {
-                    let error = Error::from(error.clone());
-                    print::to_stderr(&format!("error: {error}"));
-                    exit = exit.max(error.exit());
-                    continue;
+
+    async fn remove(&mut self, runs: Vec<RunId>) -> Result<(), Error> {
+        let mut deleted = Vec::new();
+        for some in runs.chunks(AT_ONCE) {
+            for deletion in self.host.ask(DeleteRuns { run_ids: some.to_vec() }).await?.results {
+                let Deletion { run_id: run, error, .. } = &deletion;
+                match error {
+                    None if self.json => print::json(&deletion)?,
+                    None => print::line(format!("deleted run {run}"))?,
+                    // Another process deleted it first.
+                    Some(error) if error.code == Code::NotFound => continue,
+                    // The others are deleted all the same.
+                    Some(error) => {
+                        let error = Error::from(error.clone());
+                        print::to_stderr(&format!("error: {error}"));
+                        self.exit = self.exit.max(error.exit());
+                        continue;
+                    }
                 }
+                deleted.push(run.clone());
             }
-            deleted.push(run.clone());
         }
+        worktrees(self.place, deleted).await
     }
-    worktrees(place, deleted).await?;
-    Ok(exit)
 }
 
 /// Removes the worktrees of runs that were deleted. Their branches stay.
@@ -126,9 +207,9 @@ async fn worktrees(place: &Place, deleted: Vec<RunId>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Asks the person at the terminal to confirm.
-fn agreed(runs: &[RunRecord]) -> Result<bool, Error> {
-    let what = count(runs.len() as u64, "run");
+/// Asks the person at the terminal to confirm, and shows the first of the runs.
+fn agreed(number: usize, runs: &[RunRecord]) -> Result<bool, Error> {
+    let what = count(number as u64, "run");
     if !io::stdin().is_terminal() {
         return Err(Error::Refused(format!(
             "{what} would be deleted; confirm it with --yes. Nothing was deleted"
@@ -138,8 +219,8 @@ fn agreed(runs: &[RunRecord]) -> Result<bool, Error> {
         let (workflow, status, created) = (&head.workflow_id, word(head.status), date(head.created_at));
         print::to_stderr(&format!("{run_id}  {workflow}  {status}  {created}"));
     }
-    if runs.len() > LISTED {
-        print::to_stderr(&format!("… {} more", runs.len() - LISTED));
+    if number > LISTED {
+        print::to_stderr(&format!("… {} more", number - LISTED));
     }
     print::to_stderr(&format!("delete {what} with their output? Type y to confirm:"));
     let mut answer = String::new();

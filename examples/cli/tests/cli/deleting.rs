@@ -110,6 +110,38 @@ fn pruning_goes_by_age_by_status_and_by_how_many_are_kept() {
     }
 }
 
+/// More runs than are read at once.
+#[test]
+fn pruning_keeps_the_newest_of_thousands() {
+    let home = home();
+    let database = rusqlite::Connection::open(home.path(".orch/runs.db")).unwrap();
+    let copies = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 2500)
+        INSERT INTO run (id, workflow, status, created_at, completed_at, bundle, head, obeyed, epoch)
+        SELECT 'copy-' || n, workflow, status, created_at - n, completed_at, bundle, head, obeyed, epoch
+        FROM run, n WHERE id = 'older'";
+    assert_eq!(database.execute(copies, []).unwrap(), 2_500);
+    let events = "INSERT INTO event (run, number, body) SELECT r.key, e.number, e.body FROM run r, event e
+        WHERE r.id LIKE 'copy-%' AND e.run = (SELECT key FROM run WHERE id = 'older')";
+    assert!(database.execute(events, []).unwrap() >= 2_500);
+    drop(database);
+    let refused = home.run(&["prune", "--keep", "1100"]);
+    assert_eq!(
+        (refused.code, refused.stderr.contains("1403 runs would be deleted")),
+        (Some(2), true),
+        "{refused:?}"
+    );
+    let pruned = home.run(&["prune", "--keep", "1100", "--yes"]);
+    assert_eq!((pruned.code, pruned.stdout.lines().count()), (Some(0), 1_403), "{}", pruned.stderr);
+    let left = ids(&home);
+    assert_eq!(left.len(), 1_101);
+    for run in ["copy-1", "copy-1098", "older", "newer", "waits"] {
+        assert!(left.iter().any(|id| id == run), "{run} is missing");
+    }
+    let pruned = home.run(&["prune", "--older-than", "0", "--yes"]);
+    assert_eq!((pruned.code, pruned.stdout.lines().count()), (Some(0), 1_100), "{}", pruned.stderr);
+    assert_eq!(ids(&home), ["waits"]);
+}
+
 #[test]
 fn pruning_wants_to_be_told_what_and_that_it_is_agreed_to() {
     let home = home();
