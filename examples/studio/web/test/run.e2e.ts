@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 
 import { eventually } from "./studio.ts";
 import { studio, tab } from "./setup.ts";
-import { DEPLOY, NIGHTLY, ONCE, SHIP, SLOW, TICKS, WRITES } from "./workflows.ts";
+import { DEPLOY, NESTED, NIGHTLY, ONCE, SHIP, SLOW, TICKS, WRITES } from "./workflows.ts";
 
 test("pause: it is requested until the run is paused, and Resume continues it", async () => {
   const server = await studio({ slow: SLOW });
@@ -383,4 +383,34 @@ test("migrate: the page says what becomes different and what is in the way, and 
   await page.waitForURL("**/runs");
   const { runs } = await server.client.call("workflow:runs:list", {});
   expect(runs).toEqual([]);
+});
+
+test("child: a node leads to the run that it has started, that leads back, and its cost is the node's", async () => {
+  const server = await studio(NESTED);
+  const { page, goto } = await tab(server);
+  await server.run("outer", "r1");
+  const path = "1/work[0]/inner";
+  await goto(`/runs/r1/timeline?at=${encodeURIComponent(path)}`);
+  const selection = page.getByRole("complementary", { name: "Selection" });
+  const link = selection.getByRole("link");
+  const child = (await link.textContent()) ?? "";
+  const { runs } = await server.client.call("workflow:runs:list", { parent: "r1" });
+  expect(runs.map((run) => [run.runId, run.workflowId])).toEqual([[child, "ship"]]);
+  await link.click();
+  await page.waitForURL((url) => url.pathname === `/runs/${child}/timeline`);
+  await page.getByText("Ship a plan of 3 steps?").first().waitFor();
+  await server.until(child, "paused");
+  const asked = await server.client.call("workflow:runs:get", { runId: child });
+  const wait = asked.run.waits?.[0]?.number ?? 0;
+  await server.client.call("workflow:runs:answer", { runId: child, wait, value: true });
+  await page.locator(".run-title .status", { hasText: "Completed" }).waitFor();
+  await page.getByRole("link", { name: `${path} of r1` }).click();
+  await page.waitForURL((url) => url.pathname === "/runs/r1/timeline");
+  await page.locator(".run-title .status", { hasText: "Completed" }).waitFor();
+  const { run } = await server.client.call("workflow:runs:get", { runId: "r1" });
+  expect([run.spent.attempts, run.spent.costUsd, run.context.stages["work"]?.spent.costUsd]).toEqual([
+    2, 0.0042, 0.0042,
+  ]);
+  const figure = selection.locator("dt", { hasText: "Cost" }).locator("+ dd");
+  expect(await figure.textContent()).toContain("0.0042");
 });

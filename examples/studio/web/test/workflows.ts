@@ -205,3 +205,16 @@ workflow: { name: Writes, stages: [first, second] }
 first: { provider: command, with: { command: [sh, -c, "seq 700 >long.txt"] } }
 second: { provider: command, with: { command: [sh, -c, "echo new >read.txt; exit 3"] } }
 `;
+
+/** A node that runs another workflow, which waits for an approval and costs something. */
+export const NESTED = {
+  outer: `
+workflow: { name: Outer, stages: [work] }
+work: { provider: demo, profile: own }
+`,
+  "workflows/stages/work.own.yml": `
+graph:
+  - { id: inner, type: workflow, workflow: ship }
+`,
+  ship: SHIP,
+};

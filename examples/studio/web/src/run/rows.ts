@@ -115,7 +115,7 @@ function bar(key: string, kind: Bar["kind"], from: number, to: number, tone: str
   return { key, kind, from, to: Math.max(from, to), tone, attempt: undefined, pause: undefined };
 }
 
-/** What the attempts of an item and of all its parts cost. */
+/** What the attempts of an item and of all its parts cost, with the runs that they have started. */
 export function costOf(item: Item): { attempts: number; costUsd: number | null; unpriced: number } {
   const sum = { attempts: 0, costUsd: null as number | null, unpriced: 0 };
   const add = (part: Item) => {
@@ -125,6 +125,11 @@ export function costOf(item: Item): { attempts: number; costUsd: number | null; 
       const known = attempt.usage?.costUsd ?? null;
       if (known === null) sum.unpriced += 1;
       else sum.costUsd = (sum.costUsd ?? 0) + known;
+    }
+    for (const { attempts, costUsd, unpriced } of part.used) {
+      sum.attempts += attempts;
+      sum.unpriced += unpriced ?? 0;
+      if (costUsd !== undefined && costUsd !== null) sum.costUsd = (sum.costUsd ?? 0) + costUsd;
     }
     part.children.forEach(add);
   };

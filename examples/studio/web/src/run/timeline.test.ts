@@ -2,7 +2,8 @@ import type { Event, EventBody } from "workflow-client";
 import { expect, test } from "vitest";
 
 import { bars, costOf, failedPlace, rows, ticks, type Row, type Shape } from "./rows";
-import { Timeline } from "./timeline";
+import { costsByProvider } from "./costs";
+import { Timeline, type Item } from "./timeline";
 
 const START = Date.parse("2026-11-29T12:00:00Z");
 
@@ -263,4 +264,26 @@ test("the marks of an axis are round and few", () => {
   expect(ticks(12_000, 6)).toEqual([0, 2_000, 4_000, 6_000, 8_000, 10_000, 12_000]);
   expect(ticks(0, 6)).toEqual([0]);
   for (const length of [1, 999, 65_000, 5e6, 1e9, 1e12]) expect(ticks(length, 8).length).toBeLessThanOrEqual(9);
+});
+
+test("what a run that a node has started used is a cost of the node", () => {
+  const path = "1/plan[0]/run";
+  const child = { path, attempt: 1, run: "c" };
+  const timeline = Timeline.of(
+    log(
+      created,
+      started,
+      stageStarted("plan"),
+      { type: "child_started", data: { ...child, workflow: "other" } },
+      {
+        type: "child_ended",
+        data: { ...child, status: "completed", spent: { attempts: 3, costUsd: 0.5, unpriced: 1 } },
+      },
+      succeeded(path),
+    ),
+  );
+  expect(costOf(timeline.get(path) as Item)).toEqual({ attempts: 3, costUsd: 0.5, unpriced: 1 });
+  expect(Object.fromEntries(costsByProvider(timeline))).toEqual({
+    "other workflows": { attempts: 3, costUsd: 0.5, unpriced: 1, tokens: null, uncounted: 0 },
+  });
 });

@@ -1,4 +1,4 @@
-import type { Event, Failure, Large, RunStatus, StageStatus, Usage, WaitReason } from "workflow-client";
+import type { ChildEnded, Event, Failure, Large, RunStatus, StageStatus, Usage, WaitReason } from "workflow-client";
 
 import { parentPlace, parsePlace } from "../address";
 import { waitsFor } from "./eventWords";
@@ -48,6 +48,8 @@ export interface Item {
   role: string | undefined;
   /** The run that the node has started last. */
   run: string | undefined;
+  /** What the runs that the node has started used, each once it has ended. */
+  used: ChildEnded["spent"][];
   error: Failure | undefined;
   attempts: Attempt[];
   pauses: Pause[];
@@ -176,6 +178,9 @@ export class Timeline {
         node.run = event.data.run;
         break;
       }
+      case "child_ended":
+        this.#item(event.data.path).used.push(event.data.spent);
+        break;
       case "session_recorded": {
         const attempt = this.#attempt(event.data);
         if (attempt) attempt.session = event.data.session;
@@ -376,6 +381,7 @@ export class Timeline {
       provider: undefined,
       role: undefined,
       run: undefined,
+      used: [],
       error: undefined,
       attempts: [],
       pauses: [],
