@@ -17,6 +17,8 @@ pub(crate) struct Look {
     pub by: Option<Arc<Actor>>,
     /// Whether the run is to be cancelled or killed.
     pub how: Stop,
+    /// Whether an earlier look of this driver, which has not returned, may be creating the run.
+    pub is_opening: bool,
     /// Whether the run may be driven here. A driver that stops begins nothing.
     pub drives: bool,
 }
@@ -27,6 +29,8 @@ pub(crate) enum Seen {
     UnderWay,
     /// It has ended, or there is none.
     Ended(Box<ChildOutcome>),
+    /// There is none yet, and an earlier look may be creating it.
+    Opening,
     /// Nothing is known, because the engine shuts down.
     Nothing,
 }

@@ -33,7 +33,7 @@ pub enum Code {
     ReadOnly,
     /// The workflow says `protected: true`: it is neither changed nor deleted until that is removed.
     Protected,
-    /// Runs that have not ended use the workflow: their ids are in `details.runs`.
+    /// Runs that have not ended use the workflow, or belong to the run: their ids are in `details.runs`.
     InUse,
     /// There is a run of that id with another workflow, other variables, labels or options.
     OtherInputs,

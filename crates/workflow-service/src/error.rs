@@ -124,7 +124,7 @@ impl From<EngineError> for ServiceError {
             }
             EngineError::OtherInputs(_) => Self::new(Code::OtherInputs, message),
             EngineError::BadId(_) => Self::new(Code::InvalidRequest, message),
-            EngineError::InUse { runs, .. } => {
+            EngineError::InUse { runs, .. } | EngineError::Linked { runs, .. } => {
                 Self::new(Code::InUse, message).with_details(json!({ "runs": runs }))
             }
             EngineError::NoSuchPoint { .. } => Self::new(Code::NoSuchPoint, message),

@@ -195,6 +195,13 @@ fn children_have_ended(
         if (&link.run, &link.path, link.attempt) != (id, &ended.path, ended.attempt) {
             return Err(format!("{} was started at {link:?}, and not at {}", ended.run, ended.path));
         }
+        // A process that was suspended may create it after it was said to be missing; then it is cancelled at once.
+        let is_late = ended.status.is_none()
+            && record.head.status == RunStatus::Cancelled
+            && !log.iter().any(|event| matches!(event.body, EventBody::RunStarted));
+        if is_late {
+            continue;
+        }
         if ended.status != Some(record.head.status) || !log.last().is_some_and(|last| last.body.is_terminal())
         {
             return Err(format!("{} is {}, and not {:?}", ended.run, record.head.status, ended.status));

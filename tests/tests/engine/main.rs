@@ -25,6 +25,7 @@ mod items;
 mod labels;
 mod leases;
 mod limits;
+mod linked;
 mod migrating;
 mod names;
 mod numbers;

@@ -97,6 +97,17 @@ pub enum EngineError {
         /// The runs.
         runs: Vec<RunId>,
     },
+    /// A run cannot be deleted because of runs that have not ended: those that its nodes have started, or the one that has
+    /// started it.
+    #[error("run `{run}` cannot be deleted: {why} ({})", list(.runs))]
+    Linked {
+        /// The run.
+        run: RunId,
+        /// The runs that have to end first: the first ten of them.
+        runs: Vec<RunId>,
+        /// How they belong to it.
+        why: &'static str,
+    },
     /// A run has no point of which a fork could be made.
     #[error("run `{run}` cannot be forked there: {what}")]
     NoSuchPoint {
@@ -231,10 +242,10 @@ impl EngineError {
     }
 
     /// Whether there is something else than the caller expected: a run of that id with other inputs, a newer
-    /// definition, runs that use the workflow.
+    /// definition, runs that use the workflow, or that belong to the run.
     pub fn is_conflict(&self) -> bool {
         match self {
-            Self::OtherInputs(_) | Self::InUse { .. } => true,
+            Self::OtherInputs(_) | Self::InUse { .. } | Self::Linked { .. } => true,
             Self::Store(error) => error.is_conflict(),
             Self::Catalog(error) => error.is_conflict(),
             _ => false,

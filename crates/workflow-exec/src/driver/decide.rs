@@ -68,9 +68,9 @@ impl<'e> Driver<'e> {
                 self.decide_all(self.engine.clock.both(), granted, Some(admission))
             }
             Arrival::Due(path) => self.decide(Input::Due { path }),
-            Arrival::Seen(path, attempt, seen) => self.seen(path, attempt, seen?),
-            Arrival::Look(path, attempt) => {
-                self.look(path, attempt, Stop::None);
+            Arrival::Seen(path, attempt, how, seen) => self.seen(path, attempt, how, seen?),
+            Arrival::Look(path, attempt, how) => {
+                self.look_again(path, attempt, how);
                 Ok(())
             }
             Arrival::Collected(path, outcome) => self.decide(Input::Collected { path, result: outcome? }),

@@ -81,6 +81,7 @@ pub(crate) fn drive<'e>(
         controls: Vec::new(),
         last_control: 0,
         looks: 0,
+        opening: Vec::new(),
         last_output: 0,
         flushing: None,
         has_last_words: false,

@@ -43,6 +43,8 @@ pub(super) struct Driver<'e> {
     pub(super) last_control: u64,
     /// How many runs that nodes have started are being looked at.
     pub(super) looks: u32,
+    /// The attempts whose run such a look may be creating.
+    pub(super) opening: Vec<(NodePath, u32)>,
     /// The number of the last output entry of former drivers.
     pub(super) last_output: u64,
     pub(super) flushing: Option<BoxFuture<'e, ()>>,

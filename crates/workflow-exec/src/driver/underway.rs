@@ -29,9 +29,9 @@ pub(super) enum Arrival<'e> {
     Place(NodePath, Arc<str>, Admission<'e>),
     Due(NodePath),
     /// The run that a node has started was looked at.
-    Seen(NodePath, u32, Result<Seen, EngineError>),
+    Seen(NodePath, u32, Stop, Result<Seen, EngineError>),
     /// It is time to look at it again.
-    Look(NodePath, u32),
+    Look(NodePath, u32, Stop),
     /// The outputs of a `foreach` node's items were read.
     Collected(NodePath, Result<Result<Data, Failure>, StoreError>),
     /// The grace period of a call that was told to stop is over.

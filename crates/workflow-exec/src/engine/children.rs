@@ -1,6 +1,7 @@
 //! The runs that nodes of other runs start: how they are created, looked at and stopped, and how their parents learn that
 //! they have ended.
 
+use std::collections::HashSet;
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -25,6 +26,9 @@ use crate::engine::Engine;
 use crate::panics;
 use crate::shared::{Hold, Shared};
 
+/// How many runs are named that have to end before another one can be deleted.
+const LINKS: usize = 10;
+
 /// What links the run of a node to the run that the node is in.
 pub(super) struct Link {
     pub parent: Arc<ParentRun>,
@@ -34,14 +38,40 @@ pub(super) struct Link {
 
 /// Looks at the run that a node has started; for the driver of the run that the node is in.
 pub(crate) fn look_at(shared: Arc<Shared>, look: Look) -> BoxFuture<'static, Result<Seen, EngineError>> {
-    async move { Engine { shared }.look_at_child(look).await }.boxed()
+    async move {
+        let (run, how) = (look.child.started.run.clone(), look.how);
+        match (Engine { shared }.look_at_child(look).await, how) {
+            (Err(error), _) if is_of_this_process(&error) => Err(error),
+            // Who drives that run next handles the request.
+            (Err(error), Stop::Gracefully | Stop::AtOnce) => {
+                warn!(%run, %error, "a run that a node has started is not stopped yet");
+                Ok(Seen::UnderWay)
+            }
+            (Err(error), Stop::None) => {
+                Ok(failed(&run, FailureClass::Permanent, format!("run `{run}` cannot be read: {error}")))
+            }
+            (seen, _) => seen,
+        }
+    }
+    .boxed()
+}
+
+/// Whether an error says nothing about the run that was looked at.
+fn is_of_this_process(error: &EngineError) -> bool {
+    match error {
+        EngineError::Store(error) => !matches!(error, StoreError::Corrupt { .. }),
+        EngineError::Panicked { .. } | EngineError::ShutDown => true,
+        _ => false,
+    }
 }
 
 impl Engine {
     async fn look_at_child(&self, look: Look) -> Result<Seen, EngineError> {
         let run = &look.child.started.run;
         let Some(record) = self.record(run).await? else {
-            return if look.how > Stop::None {
+            return if look.how > Stop::None && look.is_opening {
+                Ok(Seen::Opening)
+            } else if look.how > Stop::None {
                 let failure = Failure::new(FailureClass::Cancelled, format!("run `{run}` was not started"));
                 Ok(ended(run, None, Spent::default(), Err(failure)))
             } else if look.child.known {
@@ -56,7 +86,14 @@ impl Engine {
         };
         let is_own =
             |parent: &Arc<ParentRun>| parent.run == look.parent.run && parent.path == look.child.started.path;
-        if !record.head.parent.as_ref().is_some_and(is_own) {
+        let is_child = match &record.head.parent {
+            Some(parent) => is_own(parent),
+            // Versions before 0.1.0-5 leave it out of the heads that they write.
+            None => {
+                self.fold(run).await?.is_some_and(|state| state.created().parent.as_ref().is_some_and(is_own))
+            }
+        };
+        if !is_child {
             let message = format!("run `{run}` was started by something else");
             return Ok(failed(run, FailureClass::Permanent, message));
         }
@@ -92,18 +129,40 @@ impl Engine {
         }
     }
 
+    async fn fold(&self, run: &RunId) -> Result<Option<Box<State>>, EngineError> {
+        match self.shared.patiently("reading a run", || self.shared.fold(run).boxed()).await {
+            Ok(state) => Ok(Some(state)),
+            Err(EngineError::Store(StoreError::NotFound(_))) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// How a run has ended.
     async fn outcome_of(&self, started: &ChildStarted) -> Result<Seen, EngineError> {
         let run = &started.run;
-        match self.shared.patiently("reading a run", || self.shared.fold(run).boxed()).await {
-            Ok(state) => Ok(outcome(started, state)),
-            Err(EngineError::Store(StoreError::NotFound(_))) => Ok(failed(
+        Ok(match self.fold(run).await? {
+            Some(state) => outcome(started, state),
+            None => failed(
                 run,
                 FailureClass::Permanent,
                 format!("run `{run}` was deleted before its end was known"),
-            )),
-            Err(error) => Err(error),
+            ),
+        })
+    }
+
+    /// Has a run cancelled that a node was to start, if nothing waits for it: it was created by a process that was suspended
+    /// meanwhile, and the run that it belongs to has ended or was deleted.
+    pub(super) async fn check_parent(&self, state: &State) -> Result<(), EngineError> {
+        let Some(parent) = state.created().parent.as_ref().filter(|_| !state.has_started()) else {
+            return Ok(());
+        };
+        if self.record(&parent.run).await?.is_none_or(|record| record.head.status.is_terminal()) {
+            let run = &state.created().run;
+            debug!(%run, parent = %parent.run, "nothing waits for this run");
+            let cancel = || self.shared.store.request(run, Control::Cancel.into());
+            self.shared.patiently("cancelling a run", cancel).await?;
         }
+        Ok(())
     }
 
     async fn create_child(&self, look: Look) -> Result<Seen, EngineError> {
@@ -115,8 +174,8 @@ impl Engine {
                 format!("the definition that the run has now does not run the workflow `{workflow}` here");
             return Ok(failed(run, FailureClass::Permanent, message));
         };
-        let plan = match Plan::load(bundle) {
-            Ok(plan) => self.shared.remember(Arc::new(plan)),
+        let plan = match self.shared.load(bundle) {
+            Ok(plan) => plan,
             Err(problems) => {
                 let message = format!("the workflow `{workflow}` cannot be run: {problems}");
                 return Ok(failed(run, FailureClass::Permanent, message));
@@ -237,11 +296,12 @@ impl Engine {
             return debug!(%run, %parent, %error, "the run that started this one could not be notified of its end");
         }
         let resumed = match shared.claim(parent).await {
-            Ok(hold) if shared.spawn.is_some() => {
+            Ok(hold) if shared.spawn.is_some() && !shared.has_workers() => {
                 self.drive_in_background(hold);
                 Ok(())
             }
-            Ok(hold) => self.carry_out(hold).await.map(drop),
+            // Which worker may drive it follows from what each of them selects.
+            Ok(hold) => self.carry_out(hold, false).await.map(drop),
             // Its driver sees the request.
             Err(StoreError::Held { .. } | StoreError::NotFound(_)) => Ok(()),
             Err(error) => Err(error.into()),
@@ -277,13 +337,45 @@ impl Engine {
         Ok(record.holder.is_none() && record.head.goes_on(self.shared.clock.now()))
     }
 
-    /// Whether a run that is waited for has ended, as a request says.
-    pub(super) async fn child_has_ended(&self, state: &State, run: &RunId) -> Result<bool, EngineError> {
-        if !state.waits_for_run(run) {
+    /// Whether a run that is waited for has ended, of those of which requests say so.
+    pub(super) async fn child_has_ended(
+        &self,
+        state: &State,
+        told: HashSet<&RunId>,
+    ) -> Result<bool, EngineError> {
+        if told.is_empty() {
             return Ok(false);
         }
-        let record = self.record(run).await?;
-        Ok(record.is_none_or(|record| record.head.status.is_terminal()))
+        for run in state.children().iter().filter(|run| told.contains(run)) {
+            if self.record(run).await?.is_none_or(|record| record.head.status.is_terminal()) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Checks that no run is left alone by deleting this one: neither a run that it has started, which nothing would stop any
+    /// more, nor the run that has started it, which needs its result.
+    pub(super) async fn check_links(&self, run: &RunId) -> Result<(), EngineError> {
+        let Some(record) = self.record(run).await? else { return Ok(()) };
+        let (mut runs, mut why) =
+            (Vec::new(), "it has started runs that have not ended, which end if it is cancelled");
+        if !record.head.status.is_terminal() {
+            let children = self.fold(run).await?.map(|state| state.children()).unwrap_or_default();
+            for child in children {
+                let record = self.record(&child).await?;
+                runs.extend(record.filter(|record| !record.head.status.is_terminal()).map(|_| child));
+                if runs.len() == LINKS {
+                    break;
+                }
+            }
+        } else if let Some(parent) = &record.head.parent
+            && self.record(&parent.run).await?.is_some_and(|record| !record.head.status.is_terminal())
+        {
+            runs.push(parent.run.clone());
+            why = "the run that has started it has not ended, and needs its result";
+        }
+        if runs.is_empty() { Ok(()) } else { Err(EngineError::Linked { run: run.clone(), runs, why }) }
     }
 }
 

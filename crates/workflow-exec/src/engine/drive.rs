@@ -72,6 +72,7 @@ impl Engine {
     ) -> impl Future<Output = Result<Box<State>, EngineError>> + Send {
         let shared = &self.shared;
         async move {
+            self.check_parent(&state).boxed().await.map_err(|error| hold.failed(error))?;
             loop {
                 if hold.waits() {
                     let waited = self.wait_for_slot(&hold, &state).boxed().await;
@@ -124,10 +125,10 @@ impl Engine {
 
     /// Carries out the control requests of a run that no process drives, starts no call before that is
     /// stored, and releases the run. A run that can then continue does so in the background, if there is a
-    /// spawner.
+    /// spawner and the caller `drives`.
     ///
     /// Returns whether the run waits for its slot: it can be cancelled, and other requests are carried out later.
-    pub(crate) async fn carry_out(&self, mut hold: Hold) -> Result<bool, EngineError> {
+    pub(crate) async fn carry_out(&self, mut hold: Hold, drives: bool) -> Result<bool, EngineError> {
         loop {
             let waited = hold.waits();
             let run = hold.run().clone();
@@ -141,7 +142,7 @@ impl Engine {
                 return Ok(true);
             }
             if !waits {
-                if self.shared.spawn.is_some() && self.check_not_shut_down().is_ok() {
+                if drives && self.shared.spawn.is_some() && self.check_not_shut_down().is_ok() {
                     match self.shared.claim(&run).await {
                         Ok(hold) => self.drive_in_background(hold),
                         // Another process has claimed it.
@@ -184,12 +185,12 @@ impl Engine {
         let wait = state.wait();
         let is_paused = wait.as_ref().is_some_and(|wait| wait.reason == WaitReason::Pause);
         let can_resume = wait.is_some_and(|wait| wait.is_resumed());
-        for record in &controls {
-            if let Control::ChildEnded(child) = &record.control
-                && self.child_has_ended(state, child).await?
-            {
-                return Ok(true);
-            }
+        let told = controls.iter().filter_map(|record| match &record.control {
+            Control::ChildEnded(child) => Some(child),
+            _ => None,
+        });
+        if self.child_has_ended(state, told.collect()).await? {
+            return Ok(true);
         }
         Ok(controls.iter().any(|record| match record.control {
             Control::ChildEnded(_) => false,

@@ -236,7 +236,7 @@ impl RunHandle {
         let number = shared.store.request(&self.run, request).await?;
         match shared.claim(&self.run).await {
             Ok(hold) => {
-                if self.engine.carry_out(hold).await? {
+                if self.engine.carry_out(hold, true).await? {
                     return Ok(ControlOutcome::Recorded { number });
                 }
             }
@@ -312,7 +312,7 @@ impl RunHandle {
             if changed.is_none() {
                 match shared.claim(&self.run).await {
                     Ok(hold) => {
-                        if self.engine.carry_out(hold).await? {
+                        if self.engine.carry_out(hold, true).await? {
                             return Ok(ControlOutcome::Recorded { number });
                         }
                         if let Some(outcome) = trail.read(shared, &self.run).await? {

@@ -1,11 +1,13 @@
 //! Moving a run to a newer definition.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use workflow_core::actor::Actor;
 use workflow_core::bundle::Bundle;
+use workflow_core::definition::workflows_of;
 use workflow_core::event::{Event, EventBody};
-use workflow_core::ids::{RunId, StageId};
+use workflow_core::ids::{RunId, StageId, WorkflowId};
 use workflow_core::machine::State;
 use workflow_core::plan::Plan;
 use workflow_core::runs::{EngineError, Migration};
@@ -101,6 +103,14 @@ pub(crate) fn obstacles(state: &State, old: &Bundle, plan: &Plan) -> Vec<String>
 fn is_alike(old: &Bundle, new: &Bundle, stage: &StageId) -> bool {
     old.workflow.stages.get(stage) == new.workflow.stages.get(stage)
         && old.profiles.get(stage) == new.profiles.get(stage)
+        && changed_workflows(old, new, stage).is_empty()
+}
+
+/// The workflows that the nodes of a stage run, in both bundles, and that are different.
+fn changed_workflows(old: &Bundle, new: &Bundle, stage: &StageId) -> BTreeSet<WorkflowId> {
+    let nodes = old.profiles.get(stage).map(workflows_of).unwrap_or_default();
+    let ids = nodes.into_iter().filter_map(|(_, node)| node.workflow.parse().ok());
+    ids.filter(|id| old.workflows.get(id) != new.workflows.get(id)).collect()
 }
 
 /// What differs in the newer bundle.
@@ -172,6 +182,8 @@ fn fields(old: &Bundle, new: &Bundle, stage: &StageId) -> Vec<String> {
     if old.profiles.get(stage) != new.profiles.get(stage) {
         found.push(format!("{stage}: the graph of its profile changed"));
     }
+    let workflows = changed_workflows(old, new, stage).into_iter();
+    found.extend(workflows.map(|id| format!("{stage}: the workflow `{id}`, which it runs, changed")));
     found
 }
 

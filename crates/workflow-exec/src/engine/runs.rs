@@ -64,6 +64,7 @@ impl Runs for Engine {
     }
 
     async fn delete(&self, run: &RunId) -> Result<(), EngineError> {
+        self.check_links(run).await?;
         Ok(self.shared.store.delete(run).await?)
     }
 

@@ -65,7 +65,7 @@ impl Engine {
                 }
                 return Ok(Waited::Ready);
             };
-            if inbox.shutdown() > Stop::None {
+            if inbox.shutdown() > Stop::None || inbox.is_draining() {
                 return Ok(Waited::Stopped);
             }
             if replaces(state) {
@@ -134,7 +134,7 @@ impl Engine {
     fn cancel_idle<'a>(&'a self, run: &'a RunId) -> BoxFuture<'a, ()> {
         async move {
             let cancelled = match self.shared.claim(run).await {
-                Ok(hold) => self.carry_out(hold).await.map(drop),
+                Ok(hold) => self.carry_out(hold, true).await.map(drop),
                 // Its driver sees the request.
                 Err(StoreError::Held { .. } | StoreError::NotFound(_)) => Ok(()),
                 Err(error) => Err(error.into()),

@@ -104,7 +104,10 @@ impl<'a> Step<'a> {
         for (path, attempt) in self.running() {
             self.interrupt(path, attempt, ran_until)?;
         }
-        for control in controls {
+        // All runs that it has started are looked at in any case.
+        let requests =
+            controls.into_iter().filter(|record| !matches!(record.control, Control::ChildEnded(_)));
+        for control in requests {
             let control = self.as_ending(control);
             self.obey(control)?;
         }

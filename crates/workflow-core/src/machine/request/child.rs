@@ -39,5 +39,10 @@ pub fn child(plan: &Plan, state: &State, path: &NodePath, attempt: u32) -> Optio
         _ => None,
     };
     let budget = budget::left(plan, state, stage);
-    Some(Child { started: child.started.clone(), bundle, budget, known: child.known })
+    Some(Child {
+        started: child.started.clone(),
+        bundle,
+        budget,
+        known: child.known || child.seen.0.is_some(),
+    })
 }

@@ -255,12 +255,15 @@ impl State {
         self.status.is_terminal() || self.status == RunStatus::Paused || self.waiting.is_some()
     }
 
-    /// Whether a node waits for that run, which it has started.
-    pub fn waits_for_run(&self, run: &RunId) -> bool {
-        match &self.position {
-            Position::In(current) => current.children().iter().any(|(_, _, child)| child.run == *run),
-            _ => false,
-        }
+    /// The runs that its nodes have started and wait for.
+    pub fn children(&self) -> Vec<RunId> {
+        let Position::In(current) = &self.position else { return Vec::new() };
+        current.children().into_iter().map(|(_, _, child)| child.run.clone()).collect()
+    }
+
+    /// Whether it was driven before.
+    pub fn has_started(&self) -> bool {
+        self.started_at.is_some()
     }
 
     /// The number of the last control that was handled.

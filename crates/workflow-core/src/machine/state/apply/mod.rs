@@ -21,7 +21,7 @@ use crate::machine::state::node::{ChildState, ItemsState};
 use crate::machine::state::question::Ask;
 use crate::machine::state::stage::{Current, MAX_LANES, Position};
 use crate::machine::state::{Broken, State, session};
-use crate::status::{RunStatus, StageStatus};
+use crate::status::{RunStatus, StageStatus, WaitReason};
 use crate::usage::Spent;
 
 impl State {
@@ -409,7 +409,9 @@ impl State {
             EventBody::AnswerRefused { control, .. } => self.controls = *control,
             EventBody::RunWaiting { wait } => {
                 self.status = wait.reason.status();
-                if let Position::In(current) = &mut self.position
+                // A driver rests only once it has seen them. That a run crashes again and again is told without one.
+                if wait.reason != WaitReason::Crashes
+                    && let Position::In(current) = &mut self.position
                     && current.children > 0
                 {
                     current.know_children();
