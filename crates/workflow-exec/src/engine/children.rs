@@ -357,25 +357,39 @@ impl Engine {
     /// Checks that no run is left alone by deleting this one: neither a run that it has started, which nothing would stop any
     /// more, nor the run that has started it, which needs its result.
     pub(super) async fn check_links(&self, run: &RunId) -> Result<(), EngineError> {
-        let Some(record) = self.record(run).await? else { return Ok(()) };
+        match self.links(run).await {
+            Ok((runs, _)) if runs.is_empty() => Ok(()),
+            Ok((runs, why)) => Err(EngineError::Linked { run: run.clone(), runs, why }),
+            Err(error) if is_of_this_process(&error) => Err(error),
+            // What cannot be read is deleted all the same.
+            Err(_) => Ok(()),
+        }
+    }
+
+    async fn links(&self, run: &RunId) -> Result<(Vec<RunId>, &'static str), EngineError> {
+        let store = &self.shared.store;
+        // Unlike a driver, who deletes a run does not wait for the store to come back.
+        let unfinished = async |run: &RunId| match store.get(run).await {
+            Ok(record) => Ok(!record.head.status.is_terminal()),
+            Err(StoreError::NotFound(_)) => Ok(false),
+            Err(error) => Err(error),
+        };
+        let record = store.get(run).await?;
         let (mut runs, mut why) =
             (Vec::new(), "it has started runs that have not ended, which end if it is cancelled");
         if !record.head.status.is_terminal() {
-            let children = self.fold(run).await?.map(|state| state.children()).unwrap_or_default();
-            for child in children {
-                let record = self.record(&child).await?;
-                runs.extend(record.filter(|record| !record.head.status.is_terminal()).map(|_| child));
-                if runs.len() == LINKS {
-                    break;
+            for child in self.shared.fold(run).await?.children() {
+                if runs.len() < LINKS && unfinished(&child).await? {
+                    runs.push(child);
                 }
             }
         } else if let Some(parent) = &record.head.parent
-            && self.record(&parent.run).await?.is_some_and(|record| !record.head.status.is_terminal())
+            && unfinished(&parent.run).await?
         {
             runs.push(parent.run.clone());
             why = "the run that has started it has not ended, and needs its result";
         }
-        if runs.is_empty() { Ok(()) } else { Err(EngineError::Linked { run: run.clone(), runs, why }) }
+        Ok((runs, why))
     }
 }
 

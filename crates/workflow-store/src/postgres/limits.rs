@@ -70,6 +70,10 @@ const TURN_OF_RUN: &str = "r.priority DESC, (r.wakes = '-9223372036854775808'::b
 const INDEX: &str = "CREATE INDEX CONCURRENTLY IF NOT EXISTS {name} ON @.run (({value}), {turn}) \
      WHERE owner IS NULL AND wakes IS NOT NULL";
 
+/// Finds the index if building it was broken off, and no process builds it now. The server keeps it, and does not use it.
+const BROKEN_OFF: &str = "SELECT FROM pg_index i WHERE i.indexrelid = to_regclass('@.{name}') AND NOT i.indisvalid \
+     AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index p WHERE p.index_relid = i.indexrelid)";
+
 impl Service {
     pub(super) async fn claim_within(
         &self,
@@ -116,7 +120,15 @@ impl Service {
             .replace("{name}", &name)
             .replace("{value}", &format!("labels ->> '{label}'"))
             .replace("{turn}", &TURN_OF_RUN.replace("r.", ""));
-        if let Err(error) = self.database.read_once(&text, &[]).await {
+        let broken_off = BROKEN_OFF.replace("{name}", &name);
+        let built = async {
+            if !self.database.read_once(&broken_off, &[]).await?.is_empty() {
+                let drop = format!("DROP INDEX CONCURRENTLY IF EXISTS @.{name}");
+                self.database.read_once(&drop, &[]).await?;
+            }
+            self.database.read_once(&text, &[]).await
+        };
+        if let Err(error) = built.await {
             tracing::warn!(
                 label, %error,
                 "no index for the limit of runs per label: claims read all pending runs until there is one"

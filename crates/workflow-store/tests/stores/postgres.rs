@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio_postgres::NoTls;
 use workflow_core::ids::RunId;
 use workflow_core::store::RunStore;

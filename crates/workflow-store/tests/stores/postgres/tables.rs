@@ -5,7 +5,7 @@ use std::sync::Barrier;
 use futures::executor::block_on;
 use workflow_core::output::OutputKind;
 use workflow_core::status::RunStatus;
-use workflow_core::store::{RunFilter, RunStore, StoreError};
+use workflow_core::store::{LabelLimit, RunFilter, RunStore, StoreError};
 
 use super::*;
 use crate::fixture::*;
@@ -56,6 +56,30 @@ fn a_schema_to_which_a_later_release_added_something_is_used_as_it_is() {
     place.run("INSERT INTO @.addition (number) VALUES (9); ALTER TABLE @.run ADD COLUMN later text");
     create(&place.open(), "r1");
     assert_eq!(place.query("SELECT max(number) FROM @.addition"), ["9"]);
+}
+
+#[test]
+fn an_index_for_a_limit_that_was_broken_off_is_built_again() {
+    let place = Place::new();
+    let index = |place: &Place| {
+        place.query(
+            "SELECT i.indisvalid::text FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
+             WHERE c.relname LIKE 'run_label_%' AND i.indrelid = '@.run'::regclass",
+        )
+    };
+    let claim = |store: &PostgresStore| {
+        let limit = LabelLimit::new("tenant", 2).unwrap();
+        block_on(store.claim_within(1, Timestamp::now(), &limit)).unwrap();
+    };
+    claim(&place.open());
+    assert_eq!(index(&place), ["true"]);
+    place.query(
+        "UPDATE pg_index SET indisvalid = false FROM pg_class c \
+         WHERE c.oid = indexrelid AND c.relname LIKE 'run_label_%' AND indrelid = '@.run'::regclass",
+    );
+    assert_eq!(index(&place), ["false"]);
+    claim(&place.open());
+    assert_eq!(index(&place), ["true"]);
 }
 
 #[test]

@@ -409,7 +409,7 @@ impl State {
             EventBody::AnswerRefused { control, .. } => self.controls = *control,
             EventBody::RunWaiting { wait } => {
                 self.status = wait.reason.status();
-                // A driver rests only once it has seen them. That a run crashes again and again is told without one.
+                // A run waits only once its driver has seen them. That it crashes again and again is told without a driver.
                 if wait.reason != WaitReason::Crashes
                     && let Position::In(current) = &mut self.position
                     && current.children > 0
