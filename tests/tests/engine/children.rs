@@ -179,6 +179,37 @@ fn an_engine_without_a_spawner_drives_what_nodes_start() {
 }
 
 #[test]
+fn an_engine_without_a_spawner_drives_each_of_several_runs_when_it_can_continue() {
+    let late = "--- # workflow late\nworkflow: { name: Late, stages: [wait] }\nwait: { provider: bob, profile: late }\n\
+                --- # profile wait.late\ngraph:\n  - { id: pause, type: wait, for: 3h }\n";
+    let asks = "--- # workflow asks\nworkflow: { name: Asks, stages: [ask] }\nask: { provider: bob, profile: asks }\n\
+                --- # profile ask.asks\ngraph:\n  - { id: which, type: ask, question: Which? }\n";
+    let nodes = "  - { id: late, type: workflow, workflow: late }\n  - { id: asks, type: workflow, workflow: asks }\n";
+    let scenario = scenario(nodes, &format!("{late}{asks}"));
+    let (sim, store) = (Sim::new(), MemoryStore::new());
+    let deeds = Deeds::new(&sim);
+    let plan = sim.block_on(plan_of(&scenario, &scenario.engine(&sim, &deeds, MemoryStore::new())));
+    let engine = || {
+        let builder = Engine::builder().store(store.clone()).clock(sim.clone()).timer(sim.clone());
+        deeds.register(builder).build().unwrap()
+    };
+    let (here, elsewhere) = (engine(), engine());
+    sim.block_on(async {
+        let answered = async {
+            sim.sleep_ms(7_200_000).await;
+            let asks = WorkflowId::new("asks").unwrap();
+            let asked = store.list(&RunFilter::unfinished().workflow(asks)).await.unwrap();
+            let child = elsewhere.handle(&asked[0].run_id);
+            let _ = child.answer(asked[0].head.waits()[0].number.unwrap(), "this").await.unwrap();
+            sim.sleep_ms(5_000).await;
+            assert_eq!(child.status().await.unwrap(), RunStatus::Completed);
+        };
+        let (view, ()) = futures::future::join(here.run(StartRun::plan(&plan)), answered).await;
+        assert_eq!(view.unwrap().status, RunStatus::Completed);
+    });
+}
+
+#[test]
 fn a_fork_takes_over_what_runs_have_made_and_starts_those_again_that_had_not_ended() {
     let scenario = scenario(
         "  - { id: first, type: workflow, workflow: other, vars: { x: a } }\n  \

@@ -17,7 +17,7 @@ use workflow_core::plan::Plan;
 use workflow_core::runs::{EngineError, StartRun};
 use workflow_core::status::{RunStatus, Wait, WaitReason};
 use workflow_core::stop::Stop;
-use workflow_core::store::{Control, ControlRequest, RunRecord, RunSlot, StoreError};
+use workflow_core::store::{Control, ControlRequest, RunFilter, RunRecord, RunSlot, StoreError};
 use workflow_core::usage::Spent;
 use workflow_core::view::RunView;
 
@@ -110,8 +110,11 @@ impl Engine {
                 _ => self.outcome_of(&look.child.started).await,
             };
         }
-        let idle = record.holder.is_none() && record.head.goes_on(self.shared.clock.now());
-        if idle && look.drives && !self.shared.has_workers() {
+        let wait = record.head.wait.as_deref();
+        let drives = look.drives && record.holder.is_none() && !self.shared.has_workers();
+        if drives
+            && (record.head.goes_on(self.shared.clock.now()) || self.has_to_drive_child(run, wait).await?)
+        {
             match self.shared.claim(run).await {
                 Ok(hold) => return self.drive_child(&look.child.started, hold).await,
                 Err(StoreError::Held { .. } | StoreError::NotFound(_)) => {}
@@ -311,30 +314,64 @@ impl Engine {
         }
     }
 
-    /// Whether a run waits for a run that waits for a person, itself or through others that it has started.
-    pub(super) async fn waits_for_a_person(&self, wait: Option<&Wait>) -> Result<bool, EngineError> {
-        let mut next = child_of(wait);
-        while let Some(run) = next {
-            let Some(record) = self.record(&run).await? else { return Ok(false) };
-            let wait = record.head.wait.as_deref();
-            next = child_of(wait);
-            let is_idle =
-                record.head.status == RunStatus::Paused && wait.is_none_or(|wait| wait.until.is_none());
-            if is_idle && next.is_none() {
-                return Ok(true);
+    /// Whether a run waits for runs that it has started, and all of them wait for a person, themselves or through others.
+    pub(super) fn waits_for_a_person<'a>(
+        &'a self,
+        run: &'a RunId,
+        wait: Option<&'a Wait>,
+    ) -> BoxFuture<'a, Result<bool, EngineError>> {
+        async move {
+            let children = self.unfinished_children(run, wait).await?;
+            for child in &children {
+                let wait = child.head.wait.as_deref();
+                let is_idle =
+                    child.head.status == RunStatus::Paused && wait.is_none_or(|wait| wait.until.is_none());
+                if !is_idle && !self.waits_for_a_person(&child.run_id, wait).await? {
+                    return Ok(false);
+                }
             }
+            Ok(!children.is_empty())
         }
-        Ok(false)
+        .boxed()
     }
 
-    /// Whether a run that waits for another one has to look at it so that this is driven: there is no spawner.
-    pub(super) async fn has_to_drive_child(&self, wait: Option<&Wait>) -> Result<bool, EngineError> {
-        if self.shared.spawn.is_some() || self.shared.has_workers() {
-            return Ok(false);
+    /// Whether a run that waits for others has to look at them so that one of them is driven, or one that they wait for: there
+    /// is no spawner.
+    pub(super) fn has_to_drive_child<'a>(
+        &'a self,
+        run: &'a RunId,
+        wait: Option<&'a Wait>,
+    ) -> BoxFuture<'a, Result<bool, EngineError>> {
+        async move {
+            if self.shared.spawn.is_some() || self.shared.has_workers() {
+                return Ok(false);
+            }
+            let now = self.shared.clock.now();
+            for child in self.unfinished_children(run, wait).await? {
+                if child.holder.is_some() {
+                    continue;
+                }
+                let wait = child.head.wait.as_deref();
+                if child.head.goes_on(now) || self.has_to_drive_child(&child.run_id, wait).await? {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
         }
-        let Some(run) = child_of(wait) else { return Ok(false) };
-        let Some(record) = self.record(&run).await? else { return Ok(true) };
-        Ok(record.holder.is_none() && record.head.goes_on(self.shared.clock.now()))
+        .boxed()
+    }
+
+    /// The runs that a run has started and that have not ended, if it waits for such runs.
+    async fn unfinished_children(
+        &self,
+        run: &RunId,
+        wait: Option<&Wait>,
+    ) -> Result<Vec<RunRecord>, EngineError> {
+        if wait.is_none_or(|wait| wait.reason != WaitReason::Child) {
+            return Ok(Vec::new());
+        }
+        let filter = RunFilter::unfinished().parent(run.clone());
+        self.shared.patiently("listing runs", || self.shared.store.list(&filter)).await
     }
 
     /// Whether a run that is waited for has ended, of those of which requests say so.
@@ -391,10 +428,6 @@ impl Engine {
         }
         Ok((runs, why))
     }
-}
-
-fn child_of(wait: Option<&Wait>) -> Option<RunId> {
-    wait.filter(|wait| wait.reason == WaitReason::Child)?.run.clone()
 }
 
 fn ended(run: &RunId, status: Option<RunStatus>, spent: Spent, result: Result<Data, Failure>) -> Seen {

@@ -111,7 +111,7 @@ impl RunHandle {
                 if failed && let Some(error) = self.engine.shared.active.failure(&self.run) {
                     return Err(error);
                 }
-                let asks = self.engine.waits_for_a_person(head.wait.as_deref()).await?;
+                let asks = self.engine.waits_for_a_person(&self.run, head.wait.as_deref()).await?;
                 let (rests, has_time) = (rests || asks, has_time && !asks);
                 let stops = self.engine.shared.active.stopping() > Stop::None;
                 if stops || ((driven_here || rests) && !has_time) {

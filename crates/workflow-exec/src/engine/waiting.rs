@@ -45,7 +45,7 @@ impl Engine {
     pub(crate) async fn wait_and_drive(&self, mut view: RunView) -> Result<RunView, EngineError> {
         let run = view.run_id.clone();
         while let Some(until) = until(&view) {
-            if self.waits_for_a_person(view.wait.as_deref()).await? {
+            if self.waits_for_a_person(&run, view.wait.as_deref()).await? {
                 break;
             }
             match self.wait_until(&run, until).await? {
@@ -75,7 +75,7 @@ impl Engine {
             }
             let record = shared.patiently("reading the run", || shared.store.get(run)).await?;
             let wait = record.head.wait.as_deref();
-            if wait.and_then(|wait| wait.until) != Some(until) || self.waits_for_a_person(wait).await? {
+            if wait.and_then(|wait| wait.until) != Some(until) || self.waits_for_a_person(run, wait).await? {
                 return Ok(Woken::Changed);
             }
             if record.holder.is_some() {
@@ -91,7 +91,7 @@ impl Engine {
                     return Ok(Woken::Due);
                 }
             }
-            if self.has_to_drive_child(wait).await? {
+            if self.has_to_drive_child(run, wait).await? {
                 return Ok(Woken::Due);
             }
             let Some(left) = left(until, shared.clock.now()) else { return Ok(Woken::Due) };
