@@ -32,8 +32,8 @@ use crate::work::PROVIDER;
 
 /// Runs before the counted ones: they trigger one-time allocations of the process.
 const WARM_UP: usize = 500;
-/// So many runs start another one at a time: they stay in memory for a second. All of the warm-up do so at the same time, so
-/// that those which are counted need no more memory than it for being under way.
+/// So many runs start another one at a time: they stay in memory for a second. In the warm-up twice as many do, so that those
+/// which are counted need no more memory for being under way.
 const WAVE: usize = 100;
 /// So many are started before the first of them, after a minute, look at the others.
 const MOST_PARENTS: usize = 4_000;
@@ -146,7 +146,7 @@ pub(crate) fn child(kind: &str, runs: usize, seconds: u64) -> Result<String> {
         Ok((switches()?.saturating_sub(before), busy.as_nanos()))
     };
     let (idle, idle_busy) = idle_for()?;
-    block_on(wait(&engine, kind, WARM_UP, WARM_UP))?;
+    block_on(wait(&engine, kind, WARM_UP, 2 * WAVE))?;
     let before = resident()?;
     block_on(wait(&engine, kind, runs, WAVE))?;
     let grown = resident()?.saturating_sub(before);
