@@ -309,8 +309,11 @@ fn advise(view: &RunView) {
         }
         (RunStatus::Paused, Some(wait)) => {
             let what = words::waits_for(wait);
+            let more =
+                wait.run.as_ref().map(|other| format!(" (`workflow show {other}` says what that waits for)"));
+            let more = more.unwrap_or_default();
             print::to_stderr(&format!(
-                "run {run} was left and waits for {what}: `workflow recover` resumes it then"
+                "run {run} was left and waits for {what}{more}: `workflow recover` resumes it then"
             ));
         }
         (RunStatus::Pending | RunStatus::Running | RunStatus::Paused, _) => {

@@ -101,8 +101,9 @@ fn a_node_is_shown_with_the_run_that_it_waits_for() {
         ".orch/workflows/asking.workflow.yml",
         "workflow: { name: Asking, stages: [ask] }\nask: { provider: demo, prompt: Hi, approval: Continue? }\n",
     );
-    home.run(&["run", "outer", "--run-id", "r"]);
+    let left = home.run(&["run", "outer", "--run-id", "r"]);
     let run = home.run(&["runs", "--parent", "r", "--json"]).json()[0]["runId"].as_str().unwrap().to_owned();
+    assert!(left.stderr.contains(&format!("`workflow show {run}` says what that waits for")), "{left:?}");
     let shown = home.run(&["show", "r"]).stdout.replace(&run, "ID");
     let node = shown.lines().find(|line| line.contains("inner: workflow")).unwrap();
     stable(|| {
