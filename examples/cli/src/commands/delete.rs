@@ -60,7 +60,7 @@ pub(crate) async fn prune(place: &Place, json: bool, args: &PruneArgs) -> Result
     };
     let Some(host) = Host::existing(place)? else { return Ok(nothing()) };
     let mut pages = Pages::new(&host, request, args);
-    let mut removal = Removal::new(place, &host, json);
+    let mut removal = Removal { prunes: true, ..Removal::new(place, &host, json) };
     if args.yes {
         // There may be millions of them, so they are not held together. A page is deleted after the next one was read, which
         // begins after the last run of it.
@@ -70,7 +70,7 @@ pub(crate) async fn prune(place: &Place, json: bool, args: &PruneArgs) -> Result
             page = pages.next().await?;
             removal.remove(runs.into_iter().map(|run| run.run_id).collect()).await?;
         }
-        return Ok(if are_there { removal.exit } else { nothing() });
+        return Ok(if are_there { removal.done() } else { nothing() });
     }
     // Only what was agreed to is deleted.
     let (mut runs, mut newest) = (Vec::new(), Vec::new());
@@ -85,7 +85,7 @@ pub(crate) async fn prune(place: &Place, json: bool, args: &PruneArgs) -> Result
         return Ok(kept());
     }
     removal.remove(runs).await?;
-    Ok(removal.exit)
+    Ok(removal.done())
 }
 
 /// The runs to prune, the newest first, some at a time.
@@ -155,12 +155,15 @@ struct Removal<'a> {
     place: &'a Place,
     host: &'a Host,
     json: bool,
+    /// Whether runs that others need are kept without an error.
+    prunes: bool,
+    needed: usize,
     exit: Exit,
 }
 
 impl<'a> Removal<'a> {
     fn new(place: &'a Place, host: &'a Host, json: bool) -> Self {
-        Self { place, host, json, exit: Exit::DONE }
+        Self { place, host, json, prunes: false, needed: 0, exit: Exit::DONE }
     }
 
     async fn remove(&mut self, runs: Vec<RunId>) -> Result<(), Error> {
@@ -173,6 +176,10 @@ impl<'a> Removal<'a> {
                     None => print::line(format!("deleted run {run}"))?,
                     // Another process deleted it first.
                     Some(error) if error.code == Code::NotFound => continue,
+                    Some(error) if self.prunes && error.code == Code::InUse => {
+                        self.needed += 1;
+                        continue;
+                    }
                     // The others are deleted all the same.
                     Some(error) => {
                         let error = Error::from(error.clone());
@@ -185,6 +192,16 @@ impl<'a> Removal<'a> {
             }
         }
         worktrees(self.place, deleted).await
+    }
+
+    fn done(self) -> Exit {
+        if self.needed > 0 {
+            let needed = count(self.needed as u64, "run");
+            print::to_stderr(&format!(
+                "kept {needed}: the runs that have started them have not ended, and need their results"
+            ));
+        }
+        self.exit
     }
 }
 

@@ -115,3 +115,30 @@ fn a_node_is_shown_with_the_run_that_it_waits_for() {
     let node = shown.lines().find(|line| line.contains("inner: workflow")).unwrap();
     assert!(node.contains("run ID: \""), "{node}");
 }
+
+#[test]
+fn a_run_whose_result_is_still_needed_is_not_deleted() {
+    let home = home("[]");
+    home.write(
+        ".orch/workflows/stages/work.items.yml",
+        "graph:\n  - { id: part, type: workflow, workflow: one, vars: { of: a } }\n  \
+         - { id: sure, type: ask, question: Sure?, after: part }\n",
+    );
+    assert_eq!(home.run(&["run", "each", "--run-id", "r1"]).code, Some(4));
+    let started = home.run(&["runs", "--parent", "r1", "--json"]).json();
+    let child = started[0]["runId"].as_str().unwrap();
+    let refused = home.run(&["delete", child, "--yes"]);
+    assert!(refused.code != Some(0) && refused.stderr.contains("(run `r1`)"), "{refused:?}");
+    let pruned = home.run(&["prune", "--status", "completed", "--yes"]);
+    assert_eq!((pruned.code, pruned.stdout.as_str()), (Some(0), ""), "{pruned:?}");
+    assert_eq!(
+        pruned.stderr,
+        "kept 1 run: the runs that have started them have not ended, and need their results\n"
+    );
+    let done = home.run(&["cancel", "r1"]);
+    assert_eq!(done.code, Some(0), "{done:?}");
+    assert_eq!(
+        home.run(&["prune", "--status", "completed", "--yes"]).stdout,
+        format!("deleted run {child}\n")
+    );
+}
