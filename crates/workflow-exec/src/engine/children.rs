@@ -42,7 +42,7 @@ pub(crate) fn look_at(shared: Arc<Shared>, look: Look) -> BoxFuture<'static, Res
         let (run, how) = (look.child.started.run.clone(), look.how);
         match (Engine { shared }.look_at_child(look).await, how) {
             (Err(error), _) if is_of_this_process(&error) => Err(error),
-            // Who drives that run next handles the request.
+            // The next driver of that run handles the request.
             (Err(error), Stop::Gracefully | Stop::AtOnce) => {
                 warn!(%run, %error, "a run that a node has started is not stopped yet");
                 Ok(Seen::UnderWay)
@@ -153,12 +153,9 @@ impl Engine {
         })
     }
 
-    /// Has a run cancelled that a node was to start, if nothing waits for it: it was created by a process that was suspended
-    /// meanwhile, and the run that it belongs to has ended or was deleted.
-    pub(super) async fn check_parent(&self, state: &State) -> Result<(), EngineError> {
-        let Some(parent) = state.created().parent.as_ref().filter(|_| !state.has_started()) else {
-            return Ok(());
-        };
+    /// Cancels a run that was never driven if nothing waits for it: a process that was suspended created it late, and the run
+    /// that it belongs to has ended or was deleted meanwhile.
+    pub(super) async fn check_parent(&self, state: &State, parent: &ParentRun) -> Result<(), EngineError> {
         if self.record(&parent.run).await?.is_none_or(|record| record.head.status.is_terminal()) {
             let run = &state.created().run;
             debug!(%run, parent = %parent.run, "nothing waits for this run");

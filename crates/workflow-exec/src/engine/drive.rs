@@ -72,7 +72,10 @@ impl Engine {
     ) -> impl Future<Output = Result<Box<State>, EngineError>> + Send {
         let shared = &self.shared;
         async move {
-            self.check_parent(&state).boxed().await.map_err(|error| hold.failed(error))?;
+            if let Some(parent) = state.created().parent.as_ref().filter(|_| !state.has_started()) {
+                let checked = self.check_parent(&state, parent).boxed().await;
+                checked.map_err(|error| hold.failed(error))?;
+            }
             loop {
                 if hold.waits() {
                     let waited = self.wait_for_slot(&hold, &state).boxed().await;
