@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use futures::future::join;
+use futures::future::{Either, join, select};
 use jiff::{SignedDuration, Timestamp};
 use workflow_core::output::OutputKind;
 use workflow_core::status::RunStatus;
 use workflow_core::stop::Stop;
-use workflow_core::store::{MemoryStore, RunStore as _, StoreError};
+use workflow_core::store::{Control, MemoryStore, RunStore as _, StoreError};
 use workflow_core::view::RunView;
-use workflow_exec::{Clock as _, EngineError, WorkOptions};
+use workflow_exec::{Clock as _, EngineError, Timer as _, WorkOptions};
+use workflow_testkit::fault::WriteKind;
 use workflow_tests::faulty::{Fault, Faulty};
 use workflow_tests::sim::Sim;
 use workflow_tests::{log, scenario};
@@ -334,4 +335,46 @@ fn a_worker_that_starts_while_the_store_is_away_waits_for_it() {
         join(engine.work(WorkOptions::default()), driven).await.0.unwrap();
     });
     assert_eq!(world.host.deeds.calls().len(), 2);
+}
+
+#[test]
+fn control_requests_in_an_answer_that_nobody_waited_for_have_an_effect() {
+    for seed in 0..8 {
+        let sim = Sim::new();
+        let clock = sim.clone();
+        let memory = MemoryStore::with_leases(LEASE, move || clock.now());
+        let host = Host::in_world(sim.clone(), |builder| builder.store(memory.clone()));
+        // A process dies in the middle of both calls.
+        let died = sim.block_on(select(
+            Box::pin(host.engine.run(host.start("r1", LANES))),
+            Box::pin(sim.sleep_ms(500)),
+        ));
+        assert!(matches!(died, Either::Right(_)));
+        drop(died);
+        sim.block_on(sim.sleep(LEASE));
+        let (run, start) = (id("r1"), sim.now());
+        let late = move |now| elapsed(now, start) < 28_000;
+        // The next process asks whether its lease is valid. Before it has the answer, that lease seems to expire,
+        // because no renewal reaches the store.
+        let (clock, timer) = (sim.clone(), sim.clone());
+        let store = Faulty::scripted(&memory.another_process(), move |write| match write.kind {
+            WriteKind::Append if write.of_its_kind == 1 => Fault::Delay(LEASE * 2),
+            WriteKind::Renew if late(clock.now()) => Fault::Lose,
+            _ => Fault::None,
+        });
+        let store = store.seed(seed).timer(move |time| workflow_exec::Timer::sleep(&timer, time));
+        let next = host.engine_over(store);
+        let request = async |control: Control| memory.request(&run, control.into()).await.unwrap();
+        let (view, _) = sim.block_on(join(
+            async {
+                request(Control::Cancel).await;
+                next.drive(&run).await
+            },
+            async {
+                sim.sleep_ms(25_000).await;
+                request(Control::Pause).await
+            },
+        ));
+        assert_eq!(view.unwrap().status, RunStatus::Cancelled, "seed {seed}");
+    }
 }

@@ -51,7 +51,10 @@ impl Driver<'_> {
                     return Ok(());
                 }
                 // In the middle of an append or before it.
-                None => self.regain(false).await?,
+                None => {
+                    in_doubt = true;
+                    self.regain(false).await?
+                }
                 Some(Err(error)) if self.is_lost(&error) => self.regain(true).await?,
                 // The log may have what an earlier try stored.
                 Some(Err(error @ StoreError::Conflict { .. })) if in_doubt && !is_found => {
