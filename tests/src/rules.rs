@@ -161,6 +161,8 @@ struct Node {
     failed: bool,
     /// Whether its lane continues although it has failed.
     passed: bool,
+    /// Whether its failure is that its call was refused.
+    unmade: bool,
     error: Option<Arc<Failure>>,
     role: Option<RoleId>,
     /// Of a `foreach` that has started.

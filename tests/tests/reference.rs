@@ -149,6 +149,21 @@ fn the_cases_reach_every_kind_of_outcome() {
     }
 }
 
+/// Each of these found a fault, in the engine or in the reference.
+#[test]
+fn engine_and_reference_agree_on_cases_that_found_faults() {
+    let seeds = [
+        245,     // the last call of a stage was stopped because it used the budget up
+        141_696, // the same, in the graph of an item that may fail
+    ];
+    for seed in seeds {
+        let case = generate(seed);
+        if let Compared::Disagrees(difference, _) = compare(&case) {
+            fail(seed, &case, &difference);
+        }
+    }
+}
+
 macro_rules! shares {
     ($($name:ident $share:literal)*) => {
         /// A test for each share, so that they run in parallel.

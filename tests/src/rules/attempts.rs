@@ -130,7 +130,8 @@ impl<'a> Log<'a> {
         self.ending(path, attempt)
     }
 
-    /// After a failure for good a lane continues if the node says so, and further calls of its stage may start.
+    /// After a failure for good a lane continues if the node says so, unless a call was refused because of the budget of
+    /// the stage or of the run.
     pub(super) fn check_passes(
         &mut self,
         path: &NodePath,
@@ -144,13 +145,13 @@ impl<'a> Log<'a> {
         let is_over = budgets.iter().any(|scope| self.is_used_up(scope));
         let is_of_budget = error.class == FailureClass::Budget;
         let node = self.nodes.get_mut(path).ok_or("a node that fails is known")?;
-        (node.passed, node.error) = (continues, Some(error.clone()));
+        (node.passed, node.error, node.unmade) = (continues, Some(error.clone()), refused);
         let may = says && node.failed;
-        let is_right = match (is_of_budget, refused) {
-            (false, _) => continues == may,
-            (true, true) => continues == (may && !is_over),
-            // Whether what the call used counted already when it was stopped is not in the log.
-            (true, false) => may || !continues,
+        // Versions before looked at the budget for calls that were made as well.
+        let is_right = if is_of_budget && !refused && !self.reading.current {
+            may || !continues
+        } else {
+            continues == (may && !(is_of_budget && refused && is_over))
         };
         rule(is_right, "a lane continues after a failure if the node says so")
     }

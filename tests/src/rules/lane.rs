@@ -127,8 +127,9 @@ impl<'a> Log<'a> {
                         "a `foreach`, or a loop, fails after the last running call in it has ended",
                     )?;
                     if matches!(self.what(path), Some(Node::Graph(_))) {
+                        let refused = self.of_body(path).any(|(_, node)| node.fails_lane() && node.unmade);
                         self.nodes.entry(path.clone()).or_default().failed = true;
-                        return self.check_passes(path, error, *continues, false);
+                        return self.check_passes(path, error, *continues, refused);
                     }
                 } else if node.is_some_and(|node| node.iterations > 0) {
                     self.check_start(path)?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use workflow_core::bundle::Bundle;
 use workflow_core::definition::{self, Defaults, Profile, Stage, Workflow};
+use workflow_core::failure::FailureClass;
 use workflow_core::ids::StageId;
 use workflow_core::plan::Plan;
 use workflow_core::status::RunStatus;
@@ -16,7 +17,12 @@ use crate::host::{Host, id};
 
 /// A plan with one stage that has that graph; its provider answers according to `with`.
 fn plan(graph: &Value) -> Arc<Plan> {
-    let stage = Stage { profile: Some("graph".to_owned()), ..Stage::new("ann") };
+    plan_in(Stage::new("ann"), graph)
+}
+
+/// The same, of a stage that says more.
+fn plan_in(stage: Stage, graph: &Value) -> Arc<Plan> {
+    let stage = Stage { profile: Some("graph".to_owned()), ..stage };
     let name = StageId::new("stage").unwrap();
     let workflow = Workflow::new("graph".parse().unwrap(), "A graph").stage(name.clone(), stage);
     let mut bundle = Bundle::new(definition::resolve(&workflow, &Defaults::default()).unwrap());
@@ -85,5 +91,36 @@ fn a_condition_knows_what_a_filter_in_it_looks_at() {
         let nodes = &view.context.stages["stage"].results[0].nodes;
         let last = nodes.iter().find(|node| node.id.as_str() == "last").unwrap();
         assert_eq!(json!(last.status), status);
+    }
+}
+
+#[test]
+fn the_last_call_of_a_budget_fails_its_item_and_a_refused_one_fails_the_lane() {
+    let call = json!({ "id": "a", "type": "run", "with": { "ann": { "after": 4000 } } });
+    let mut alone = call.clone();
+    alone.as_object_mut().unwrap().shift_remove("id");
+    for body in [alone, json!({ "type": "graph", "graph": [call] })] {
+        // The third call would take two seconds too long.
+        for (items, status) in [(3, RunStatus::Completed), (4, RunStatus::Failed)] {
+            let each = json!({
+                "id": "each",
+                "type": "foreach",
+                "items": "${vars.items}",
+                "on_failure": "continue",
+                "run": body,
+            });
+            let stage: Stage =
+                serde_json::from_value(json!({ "provider": "ann", "budget": { "time": "10s" } })).unwrap();
+            let start = StartRun::plan(&plan_in(stage, &json!([each]))).run_id(id("run"));
+            let host = Host::new();
+            let view = host.sim.block_on(host.engine.run(start.var("items", vec![0; items]))).unwrap();
+            assert_eq!((view.status, host.deeds.calls().len()), (status, 3), "{items} items of {body}");
+            if status == RunStatus::Completed {
+                let output = view.context.stages["stage"].output.as_ref().unwrap().value();
+                assert_eq!(output[2], Value::Null, "{output}");
+            } else {
+                assert_eq!(view.error.unwrap().class, FailureClass::Budget);
+            }
+        }
     }
 }

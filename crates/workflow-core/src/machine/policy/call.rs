@@ -159,7 +159,7 @@ impl Step<'_> {
         let parked_until = until.filter(|_| failure.class == FailureClass::RateLimited);
         let retry_at = if repair { Some(self.now) } else { self.retry_at(&path, &failure, parked_until) };
         let parked = retry_at.is_some() && parked_until.is_some();
-        let continues = retry_at.is_none() && self.continues_after(&path, &failure);
+        let continues = retry_at.is_none() && self.continues_after(&path, &failure, false);
         // An item that has ended has no session any more.
         let has_ended = continues && !path.items.is_empty();
         let dropped = if has_ended { None } else { self.session_to_drop(&path, &failure) };

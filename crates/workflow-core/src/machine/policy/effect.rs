@@ -49,7 +49,7 @@ impl Step<'_> {
     /// Records a call that was not allowed to begin: no attempt is made.
     pub(super) fn refused(&mut self, path: &NodePath, failure: Failure) -> Result<(), Broken> {
         let attempt = self.node(path).map_or(0, |node| node.attempt);
-        let continues = self.continues_after(path, &failure);
+        let continues = self.continues_after(path, &failure, true);
         let body = EventBody::AttemptFailed {
             path: path.clone(),
             attempt,

@@ -224,7 +224,8 @@ impl<'a> Step<'a> {
     }
 
     pub(super) fn fail(&mut self, path: &NodePath, failure: Failure) -> Result<(), Broken> {
-        let continues = self.continues_after(path, &failure);
+        let refused = self.node(path).is_some_and(NodeState::was_refused);
+        let continues = self.continues_after(path, &failure, refused);
         self.emit(EventBody::NodeFailed { path: path.clone(), error: Arc::new(failure), continues })?;
         if continues {
             self.count_down_failed(path);

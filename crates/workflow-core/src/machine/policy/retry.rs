@@ -21,12 +21,12 @@ impl<'a> Step<'a> {
         graph.nodes.get(*graph.names.get(&path.node)?)?.failure.as_deref()
     }
 
-    /// Whether the lane continues although the node, or the item, at `path` fails for good. It does not if no further
-    /// call of the stage could start.
-    pub(super) fn continues_after(&self, path: &NodePath, failure: &Failure) -> bool {
+    /// Whether the lane continues although the node, or the item, at `path` fails for good: by a failure of its own, or
+    /// because a call was refused. If that was because of the stage's budget, or the run's, no further call could start.
+    pub(super) fn continues_after(&self, path: &NodePath, failure: &Failure, refused: bool) -> bool {
         let own = self.own_failure(path);
         own.is_some_and(|own| own.on_failure == Some(OnFailure::Continue))
-            && (failure.class != FailureClass::Budget || !self.is_stage_over_budget())
+            && !(refused && failure.class == FailureClass::Budget && self.is_stage_over_budget())
     }
 
     /// Whether a wrong output goes back to the provider.

@@ -76,6 +76,8 @@ pub(in crate::machine) struct Tried {
     pub answers: Vec<GivenAnswer>,
     /// The signal that it waits for, or that it waited for.
     pub signal: Option<Arc<str>>,
+    /// Whether its last failure is that a call was not allowed to start.
+    pub refused: bool,
     /// Whether the lane continues although the node has failed.
     pub continues: bool,
     /// The run that its last attempt has started.
@@ -282,6 +284,15 @@ impl NodeState {
         resumes: false,
         items: None,
     };
+
+    /// Whether it failed because a call was not allowed to start: its own, or one of its items.
+    pub(in crate::machine) fn was_refused(&self) -> bool {
+        let of_items = self.items.as_ref().is_some_and(|items| {
+            items.open.values().any(Self::was_refused)
+                || items.graph.as_ref().is_some_and(|graph| graph.nodes.values().any(Self::was_refused))
+        });
+        of_items || (self.fails_lane() && self.tried.as_ref().is_some_and(|tried| tried.refused))
+    }
 
     /// From the first attempt's start to the last one's end, in milliseconds.
     pub fn duration_ms(&self) -> Option<i64> {

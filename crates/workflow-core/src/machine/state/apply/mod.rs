@@ -288,11 +288,14 @@ impl State {
                 if self.current(path)?.lane_of(path)?.node_mut(path)?.status == StageStatus::Running {
                     let in_session = session::session(self, path).is_some();
                     let tried = self.spend_in_vain(path, usage.as_deref(), ended)?;
-                    (tried.session_failed, tried.deaths) = (in_session, 0);
+                    (tried.session_failed, tried.deaths, tried.refused) = (in_session, 0, false);
                 }
                 let current = self.current(path)?;
-                if current.lane_of(path)?.node_mut(path)?.status == StageStatus::Running {
+                let node = current.lane_of(path)?.node_mut(path)?;
+                if node.status == StageStatus::Running {
                     current.running(path, *attempt)?.output = output.as_deref().cloned().unwrap_or_default();
+                } else {
+                    node.tried.get_or_insert_default().refused = true;
                 }
                 let node = current.lane_of(path)?.node_mut(path)?;
                 (node.in_session, node.resumes) = (false, false);
