@@ -153,7 +153,9 @@ impl Shared {
     /// The store is unavailable, and the leases are about to expire: no call may run that another driver may
     /// start again.
     fn halt(&self) {
-        warn!("the leases expire before the store is available again: stopping the calls of this process");
+        warn!(
+            "the leases are about to expire and the store is unavailable: stopping the calls of this process"
+        );
         self.heartbeat.unsettled.store(true, Ordering::Release);
         self.active.lose_leases(Loss::Unreachable);
     }

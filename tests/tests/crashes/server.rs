@@ -27,7 +27,7 @@ fn workers_survive_a_server_that_stops_and_nothing_that_was_shown_is_lost() {
         let goal = fleet.calls().len() + 5 + chance.below(20);
         fleet.until("calls are made", || fleet.calls().len() >= goal);
         let given_up =
-            || fleet.log().matches("the leases expire before the store is available again").count();
+            || fleet.log().matches("the leases are about to expire and the store is unavailable").count();
         let before = given_up();
         server.stop().unwrap();
         if stop % 3 == 0 {

@@ -168,9 +168,26 @@ code: { provider: bob, with: { bob: { after: 60000 } } }
     assert_eq!(world.run(yaml).unwrap().status, RunStatus::Completed);
     insta::assert_snapshot!(world.calls(), @r"
     1/plan[0] #1 ann 0–1000 replied
-    1/code[0] #2 bob 40150–67750 stopped
-    1/code[0] #3 bob 84300–144300 replied
+    1/code[0] #1 bob 40150–68700 stopped
+    1/code[0] #2 bob 84250–144250 replied
     ");
+}
+
+#[test]
+fn a_call_that_was_recorded_in_an_outage_is_made_after_it_and_no_person_is_asked() {
+    // The call of the first stage ends in an outage, which ends shortly before the lease does.
+    let world = World::leased(1_000..28_500);
+    let yaml = "
+workflow: { name: Two, stages: [read, pay] }
+read: { provider: ann, with: { ann: { after: 6000 } } }
+pay: { provider: bob, on_interrupt: ask, with: { bob: { after: 1000 } } }
+";
+    assert_eq!(world.run(yaml).unwrap().status, RunStatus::Completed);
+    insta::assert_snapshot!(world.calls(), @r"
+    1/read[0] #1 ann 0–6000 replied
+    1/pay[0] #1 bob 29150–30150 replied
+    ");
+    assert!(!world.log().contains("interrupted"), "{}", world.log());
 }
 
 #[test]
@@ -338,7 +355,7 @@ fn a_worker_that_starts_while_the_store_is_away_waits_for_it() {
 }
 
 #[test]
-fn control_requests_in_an_answer_that_nobody_waited_for_have_an_effect() {
+fn control_requests_in_an_answer_that_the_driver_did_not_wait_for_have_an_effect() {
     for seed in 0..8 {
         let sim = Sim::new();
         let clock = sim.clone();

@@ -72,7 +72,12 @@ impl<'e> Driver<'e> {
             is_fenced = false;
             loop {
                 match self.read_back().await {
-                    Ok(log) => return Ok(log),
+                    Ok(log) => {
+                        if log != Log::Changed {
+                            self.watch.resume();
+                        }
+                        return Ok(log);
+                    }
                     Err(error) => self.pause(&mut outage, error).await?,
                 }
                 if self.entered.inbox.is_lost() {

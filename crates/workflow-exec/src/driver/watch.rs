@@ -21,13 +21,15 @@ pub(super) struct Watch<'e> {
     told: Stop,
     /// Whether they were stopped because another driver may have the run.
     pub(super) halted: bool,
+    /// Whether a call was under way when they were told to stop.
+    has_stopped: bool,
     /// When they will be told to stop, unless the lease is renewed before.
     pub(super) halts: Option<BoxFuture<'static, ()>>,
 }
 
 impl<'e> Watch<'e> {
     pub(super) fn new(engine: &'e Shared, inbox: &'e Arc<Inbox>) -> Self {
-        Self { engine, inbox, told: Stop::None, halted: false, halts: None }
+        Self { engine, inbox, told: Stop::None, halted: false, has_stopped: false, halts: None }
     }
 
     /// How calls are to stop, if they are.
@@ -48,7 +50,16 @@ impl<'e> Watch<'e> {
         let how = self.stopping();
         if how > self.told {
             self.told = how;
+            self.has_stopped |= underway.has_calls();
             underway.stop_all(how, self.grace(), &*self.engine.timer);
+        }
+    }
+
+    /// The run is still this driver's, and its log is as the driver knows it. If no call had to be stopped, the driver
+    /// continues, and makes the calls that it has recorded.
+    pub(super) fn resume(&mut self) {
+        if self.halted && !self.has_stopped {
+            (self.halted, self.told) = (false, Stop::None);
         }
     }
 
