@@ -155,11 +155,7 @@ impl Default for Figures {
                 "How long appends of events took",
                 seconds(0.0001),
             ),
-            store_errors: family(
-                &mut registry,
-                names::STORE_ERRORS,
-                "Requests that the store did not carry out",
-            ),
+            store_errors: store_errors(&mut registry),
             renewals: one(&mut registry, names::RENEWALS, "Renewals of leases", Counter::default()),
             takeovers: one(
                 &mut registry,
@@ -264,6 +260,20 @@ impl Figures {
     }
 }
 
+/// The operations of a store whose errors are 0 from the start: the rate of a figure that begins with its first outage shows
+/// nothing of that one.
+const OPERATIONS: [&str; 9] =
+    ["append", "append_output", "claim", "create", "delete", "read", "release", "renew", "request"];
+
+fn store_errors(registry: &mut Registry) -> Family<Refusal, Counter> {
+    let errors: Family<Refusal, Counter> =
+        family(registry, names::STORE_ERRORS, "Requests that the store did not carry out");
+    for operation in OPERATIONS {
+        errors.get_or_create(&Refusal { operation, reason: "unavailable" });
+    }
+    errors
+}
+
 /// Times from `first` seconds on, each four times the one before.
 fn seconds(first: f64) -> Histogram {
     Histogram::new(exponential_buckets(first, 4.0, 9))
@@ -310,7 +320,11 @@ mod tests {
         for error in &refusals {
             figures.refused("create", error);
         }
-        assert!(!figures.text(None, &[]).contains("workflow_store_errors_total{"));
+        let text = figures.text(None, &[]);
+        let counts: Vec<_> =
+            text.lines().filter(|line| line.starts_with("workflow_store_errors_total{")).collect();
+        assert_eq!(counts.len(), OPERATIONS.len(), "{text}");
+        assert!(counts.iter().all(|line| line.ends_with(" 0")), "{text}");
         figures.refused("append", &StoreError::Fenced(run));
         let told = r#"workflow_store_errors_total{operation="append",reason="fenced"} 1"#;
         assert!(figures.text(None, &[]).contains(told));
