@@ -237,9 +237,9 @@ async fn drive(
     let mut views = Vec::new();
     let mut exit = foreground::drive(host, driven, signals, |run, result| match result {
         Ok(view) => {
-            let exit = Exit::of(&view).unwrap_or(Exit::UNAVAILABLE);
+            let ended = Exit::of(&view).unwrap_or(Exit::DONE);
             views.push(view);
-            exit
+            ended
         }
         Err(error) => {
             let taken = match &error {
@@ -270,6 +270,11 @@ async fn drive(
             }
             None => advise(view),
         }
+        if Exit::of(view).is_none() {
+            let asking = asking_child(host, view).await;
+            asking.iter().for_each(advise);
+            exit = exit.max(if asking.is_some() { Exit::WAITS } else { Exit::UNAVAILABLE });
+        }
         let printed = if json { print::json(view) } else { print_output(&**store, view).await };
         if let Err(Error::Output(error)) = printed
             && print::failed(&error)
@@ -291,6 +296,21 @@ async fn print_output(store: &dyn RunStore, view: &RunView) -> Result<(), Error>
         Value::String(text) => print::line(text),
         other => print::lines(format!("{other:#}").lines()),
     }
+}
+
+/// A run that waits for a person and that this one waits for, directly or because of another one.
+async fn asking_child(host: &Host, view: &RunView) -> Option<RunView> {
+    let children = |view: &RunView| view.waits.iter().filter_map(|wait| wait.run.clone()).collect();
+    let mut next: Vec<RunId> = children(view);
+    while let Some(run) = next.pop() {
+        // A run that cannot be read is not what a person is asked about.
+        let Ok(child) = host.engine.handle(&run).view().await else { continue };
+        if Exit::of(&child) == Some(Exit::WAITS) {
+            return Some(child);
+        }
+        next.extend(children(&child));
+    }
+    None
 }
 
 /// Prints how a run that has not ended can be continued.

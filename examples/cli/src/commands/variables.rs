@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 use serde_json::Value;
-use workflow_core::definition::WorkflowInput;
+use workflow_core::definition::{VariableType, WorkflowInput};
 
 use crate::args::RunArgs;
 
@@ -15,8 +15,14 @@ pub(super) fn given(
     let files = args.var_file.iter().flatten().map(|(name, value)| (name.clone(), value.clone()));
     let typed = args.vars.iter().map(|(name, value)| {
         let input = inputs.and_then(|inputs| inputs.get(name));
-        let read = input.zip(value.as_str()).and_then(|(input, text)| input.read(text).ok());
+        let read = input.zip(value.as_str()).and_then(|(input, text)| read(input, text));
         (name.clone(), read.unwrap_or_else(|| value.clone()))
     });
     files.chain(typed).collect()
+}
+
+/// The value of a text, also one that is of the type and not among the choices.
+fn read(input: &WorkflowInput, text: &str) -> Option<Value> {
+    let any = || serde_json::from_str(text).ok().filter(|_| input.kind != VariableType::String);
+    input.read(text).ok().or_else(any)
 }

@@ -103,7 +103,9 @@ fn a_node_is_shown_with_the_run_that_it_waits_for() {
     );
     let left = home.run(&["run", "outer", "--run-id", "r"]);
     let run = home.run(&["runs", "--parent", "r", "--json"]).json()[0]["runId"].as_str().unwrap().to_owned();
+    assert_eq!(left.code, Some(4), "{left:?}");
     assert!(left.stderr.contains(&format!("`workflow show {run}` says what that waits for")), "{left:?}");
+    assert!(left.stderr.contains(&format!("run {run} waits for approval")), "{left:?}");
     let shown = home.run(&["show", "r"]).stdout.replace(&run, "ID");
     let node = shown.lines().find(|line| line.contains("inner: workflow")).unwrap();
     stable(|| {

@@ -49,4 +49,8 @@ fn what_is_not_as_declared_is_said_and_nothing_starts() {
         }
     }
     assert_eq!(home.run(&["runs", "--json"]).stdout, "");
+    home.write("flow.workflow.yml", &FLOW.replace("type: integer,", "type: integer, enum: [1, 2],"));
+    let run = home.run(&["run", "flow.workflow.yml", "--var", "topic=tea", "--var", "depth=9"]);
+    assert_eq!(run.code, Some(2), "{run:?}");
+    assert!(run.stderr.contains("the input `depth` must be `1` or `2`"), "{run:?}");
 }
