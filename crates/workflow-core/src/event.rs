@@ -82,7 +82,7 @@ pub enum EventBody {
         #[serde(default = "one", skip_serializing_if = "is_one")]
         lanes: u32,
     },
-    /// A stage's `when` was false.
+    /// A stage was left out: its `when` was false, or the run ends before it.
     StageSkipped {
         /// The iteration, counted from 1.
         iteration: u32,

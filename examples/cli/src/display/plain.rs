@@ -116,7 +116,7 @@ impl Story {
                 format!("{stage} started (iteration {iteration})")
             }
             EventBody::StageStarted { stage, .. } => format!("{stage} started"),
-            EventBody::StageSkipped { stage, .. } => format!("{stage} skipped: its condition is false"),
+            EventBody::StageSkipped { stage, .. } => format!("{stage} skipped"),
             EventBody::NodeQueued { path, provider } => {
                 format!("{} waits for a free slot of {provider}", place(path))
             }

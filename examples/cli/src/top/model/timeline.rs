@@ -108,7 +108,6 @@ impl Tree<'_> {
         row.since = stage.started_at;
         row.took = stage.started_at.zip(stage.ended_at).map(|(from, to)| crate::text::between(from, to));
         if stage.status == StageStatus::Skipped {
-            "its condition is false".clone_into(&mut row.note);
             rows.push(row);
             return;
         }
