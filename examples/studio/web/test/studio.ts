@@ -77,8 +77,9 @@ export class Studio {
     await ended;
   }
 
+  /** Ends the server, which stops the processes of its calls, and removes its folder. */
   async close(): Promise<void> {
-    await this.stop("SIGKILL");
+    await this.stop();
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }
 
