@@ -340,7 +340,7 @@ fn help_names_the_exit_codes_and_where_secrets_come_from() {
       1  the run failed
       2  wrong usage, an invalid definition, or something with that name exists already
       3  the run was cancelled
-      4  the run waits for a person or a signal: it has a question, names a signal, or is paused
+      4  the run, or one that it has started, waits for a person or a signal: it has a question, names a signal, or is paused
       5  not found, driven or taken over by another process, or the store failed
       6  the run refused the request: it has ended, is being cancelled, has no such question, or was answered already
       7  the request is recorded, and the process that drives the run has not decided on it yet
