@@ -1,6 +1,5 @@
 //! The result of a lane's graph.
 
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use indexmap::IndexMap;
@@ -13,12 +12,14 @@ use workflow_core::ids::{NodePath, NodePathParts, Within as Repeated};
 
 use crate::reference::answers::{NEVER, agrees, says, signal};
 
+use self::names::item_failure;
 use super::call::{self, Call, Input, REPAIRS};
 use super::lanes::{Lane, LaneEnd, error, status};
 use super::needs::{Needs, find, flat, name_of};
 use super::{Ended, How, OPEN, Open, Run, holds, mentions, render, set, text, values};
 
 mod bodies;
+mod names;
 
 /// A lane's graph. Nodes are processed in an order in which each comes after its dependencies.
 pub(super) struct Graph<'a> {
@@ -260,6 +261,7 @@ impl<'a> Graph<'a> {
         let profile = self.profile.clone();
         let node = &profile.graph[place];
         let within = Within { place, item: None };
+        self.check_reads(node, &self.needs.all(place));
         if self.is_skipped(place) || !self.is_wanted(&node.node, within) {
             return Ended::alone(How::Skipped);
         }
@@ -331,61 +333,6 @@ impl<'a> Graph<'a> {
             Node::Branch(_) => &None,
         };
         when.as_ref().is_none_or(|when| holds(when, &self.names(within)))
-    }
-
-    /// All names that a node, or the body for an item, can use.
-    fn names(&self, within: Within<'_>) -> Value {
-        let mut names = self.names_of(&self.needs.all(within.place), self.needs.owner_of[within.place]);
-        if let Some(item) = self.item(within) {
-            names["item"] = item.clone();
-        }
-        names
-    }
-
-    /// The item of the innermost `foreach`.
-    fn item<'i>(&'i self, within: Within<'i>) -> Option<&'i Value> {
-        let around = || Some(&self.items.get(&self.needs.owner_of[within.place]?)?.1);
-        within.item.or_else(around)
-    }
-
-    /// All names where these nodes, and this loop, can be named.
-    fn names_of(&self, needs: &BTreeSet<usize>, repeat: Option<usize>) -> Value {
-        let mut names = self.run.names();
-        names["vars"] = json!(self.vars);
-        names["stage"] = json!({ "id": self.lane.id, "provider": self.lane.provider });
-        names["nodes"] = json!({});
-        for need in needs.iter().copied() {
-            let Some(ended) = self.ended(need) else { continue };
-            let mut shown = json!({ "status": status(&ended.how) });
-            if let How::Completed(output) = &ended.how {
-                shown["output"] = output.clone();
-            }
-            if ended.has_failed() {
-                shown["error"] = json!({ "class": error(&ended.how) });
-            }
-            let node = &self.profile.graph[need];
-            if matches!(node.node, Node::Foreach(_)) {
-                shown["errors"] = ended.errors.iter().map(item_failure).collect();
-            }
-            if let Some((number, _)) = self.loops.get(&need) {
-                shown["iterations"] = (number + 1).into();
-            }
-            for name in [Some(&node.id), node.out.as_ref()].into_iter().flatten() {
-                names["nodes"][name.as_str()] = shown.clone();
-            }
-        }
-        if let Some((_, previous)) = repeat.and_then(|repeat| self.loops.get(&repeat)) {
-            names["previous"] = previous.clone();
-        }
-        names
-    }
-
-    /// The value of a name.
-    fn named(&self, name: &str, within: Within<'_>) -> Option<Value> {
-        if name == "item" {
-            return self.item(within).cloned();
-        }
-        self.output_of(find(&self.profile, name).unwrap())
     }
 
     fn work(&self, node: &Node, path: &NodePath, within: Within<'_>) -> Ended {
@@ -553,17 +500,6 @@ impl<'a> Graph<'a> {
             call.repairs = stage.repairs.unwrap_or(REPAIRS);
         }
     }
-}
-
-/// An item that failed, as expressions see it.
-fn item_failure((items, class): &(Vec<u32>, Option<FailureClass>)) -> Value {
-    // Where several nodes of a graph fail, the order of what happens at once decides.
-    let class = class.map_or_else(|| OPEN.into(), |class| json!(class));
-    let mut shown = json!({ "index": items[0], "class": class });
-    if items.len() > 1 {
-        shown["inner"] = json!(items[1..]);
-    }
-    shown
 }
 
 fn shown(ended: &Ended) -> Value {

@@ -55,6 +55,7 @@ impl Graph<'_> {
                 return whole;
             }
             let needs = &self.needs.all(place) | &body.iter().copied().collect();
+            self.check_reads(&self.profile.graph[place], &needs);
             let names = self.names_of(&needs, Some(place));
             let done = repeat.stop_when.as_ref().map(|when| holds(when, &names));
             if done == Some(true) || number + 1 == repeat.max_iters {
