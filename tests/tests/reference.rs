@@ -155,6 +155,9 @@ fn engine_and_reference_agree_on_cases_that_found_faults() {
     let seeds = [
         245,     // the last call of a stage was stopped because it used the budget up
         141_696, // the same, in the graph of an item that may fail
+        210_211, // a node reads why an item failed, and which of its nodes failed depends on time
+        741_296, // a host dies between the failure of a node and that of its item, and then the lane fails
+        981_128, // as 210211, with a condition
     ];
     for seed in seeds {
         let case = generate(seed);

@@ -3,12 +3,10 @@
 //! The states of their nodes are beside the item, in a graph of its own. What an item makes is recorded as for all others,
 //! with an event at the path of the item.
 
-use std::sync::Arc;
-
 use crate::event::EventBody;
 use crate::failure::Failure;
 use crate::ids::{NodeId, NodePath};
-use crate::machine::policy::graph::{failures, waits_for};
+use crate::machine::policy::graph::{failures_of_item, waits_for};
 use crate::machine::policy::step::Step;
 use crate::machine::request::graph::Graph;
 use crate::machine::state::Broken;
@@ -88,12 +86,7 @@ impl<'a> Step<'a> {
         let Some(item) = self.node(path) else { return Ok(()) };
         let Some(state) = item.items.as_ref().and_then(|items| items.graph.as_deref()) else { return Ok(()) };
         if state.failed > 0 {
-            if self.state.cancelling || item.has_running() {
-                return Ok(());
-            }
-            let mut failed = Vec::new();
-            failures(path, item, &mut failed);
-            return self.fail_item(path, failed);
+            return if self.state.cancelling || item.has_running() { Ok(()) } else { self.fail_item(path) };
         }
         let inside = body.first().and_then(|place| path.inside(&graph.nodes.get(*place)?.id));
         let Some(inside) = inside.filter(|inside| self.is_open_at(inside)) else { return Ok(()) };
@@ -107,11 +100,33 @@ impl<'a> Step<'a> {
         self.complete(graph, path, output)
     }
 
-    fn fail_item(
-        &mut self,
-        path: &NodePath,
-        mut failed: Vec<(NodePath, Arc<Failure>)>,
-    ) -> Result<(), Broken> {
+    /// Ends the items of a lane that fails in whose graphs a node has failed for them. The process that drove the run may have
+    /// died before it did that.
+    pub(super) fn fail_items(&mut self, lane: u32) -> Result<(), Broken> {
+        if self.graph().is_none_or(|graph| graph.bodies.is_none()) {
+            return Ok(());
+        }
+        let Some(state) = self.state.current_lane(lane).and_then(|lane| lane.graph.as_deref()) else {
+            return Ok(());
+        };
+        let mut failed = Vec::new();
+        for (id, node) in &state.nodes {
+            let Some((foreach, items)) = self.path(lane, id).zip(node.items.as_ref()) else { continue };
+            for (number, item) in items.open.iter().filter(|(_, item)| !item.has_ended()) {
+                let graph = item.items.as_ref().and_then(|items| items.graph.as_ref());
+                if graph.is_some_and(|graph| graph.failed > 0) {
+                    failed.push(foreach.item(*number));
+                }
+            }
+        }
+        failed.iter().try_for_each(|path| self.fail_item(path))
+    }
+
+    fn fail_item(&mut self, path: &NodePath) -> Result<(), Broken> {
+        let graph = self.node(path).and_then(|item| item.items.as_ref()?.graph.as_deref());
+        let Some(graph) = graph else { return Ok(()) };
+        let mut failed = Vec::new();
+        failures_of_item(path, graph, &mut failed);
         let Some((_, error)) = failed.pop().filter(|(last, _)| last == path) else { return Ok(()) };
         for (path, error) in failed {
             self.emit(EventBody::NodeFailed { path, error, continues: false })?;

@@ -339,6 +339,7 @@ impl<'a> Step<'a> {
     }
 
     fn fail_lane(&mut self, number: u32) -> Result<(), Broken> {
+        self.fail_items(number)?;
         let mut failed = Vec::new();
         if let Some(state) = self.state.current_lane(number).and_then(|lane| lane.graph.as_ref()) {
             for (id, node) in &state.nodes {
@@ -476,13 +477,10 @@ fn forget(node: &mut NodeState) {
     }
 }
 
-/// The `foreach` nodes, and the items with graphs, at and below `path` that fail because of what is below them, the innermost
-/// first.
-pub(super) fn failures(path: &NodePath, node: &NodeState, found: &mut Vec<(NodePath, Arc<Failure>)>) {
+/// The `foreach` nodes at and below `path` that fail because of what is below them, the innermost first. Items with graphs
+/// have failed before.
+fn failures(path: &NodePath, node: &NodeState, found: &mut Vec<(NodePath, Arc<Failure>)>) {
     let Some(items) = node.items.as_ref().filter(|_| node.status == StageStatus::Running) else { return };
-    if let Some(graph) = &items.graph {
-        return failures_of_graph(path, graph, found);
-    }
     let mut errors = Vec::new();
     for (number, item) in &items.open {
         let item_path = path.item(*number);
@@ -500,9 +498,14 @@ pub(super) fn failures(path: &NodePath, node: &NodeState, found: &mut Vec<(NodeP
     }
 }
 
-/// The same for an item for which a graph is run.
+/// The item at `path`, for which a graph is run, if it fails because of what is below it, after all there that fails with
+/// it.
 #[cold]
-fn failures_of_graph(path: &NodePath, graph: &GraphState, found: &mut Vec<(NodePath, Arc<Failure>)>) {
+pub(super) fn failures_of_item(
+    path: &NodePath,
+    graph: &GraphState,
+    found: &mut Vec<(NodePath, Arc<Failure>)>,
+) {
     let mut errors = Vec::new();
     for (id, node) in &graph.nodes {
         let Some(inside) = path.inside(id) else { continue };
