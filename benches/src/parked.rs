@@ -56,13 +56,16 @@ pub(crate) fn rows(effort: Effort) -> Result<Vec<Row>> {
         let seconds = if effort.quick { 2 } else { 10 };
         let figures = in_child(kind, runs, seconds)?;
         let each = figures[0] / runs;
-        rows.push(
-            Row::figure(
-                format!("{runs} runs that wait for {what}, memory per run in the engine"),
-                format!("{each} B"),
-            )
-            .goal("G4 ≤ 100 B", each <= 100),
+        let mut memory = Row::figure(
+            format!("{runs} runs that wait for {what}, memory per run in the engine"),
+            format!("{each} B"),
         );
+        // The process also grows by as many as are under way at a time, which depends on what else the machine does:
+        // `tests/tests/parked.rs` counts live bytes.
+        if kind != "child" {
+            memory = memory.goal("G4 ≤ 100 B", each <= 100);
+        }
+        rows.push(memory);
         // Compared with the same process before it had runs.
         #[allow(clippy::cast_precision_loss, reason = "far below 2^52")]
         let [idle, idle_busy, woken, busy] =
