@@ -260,17 +260,16 @@ async fn drive(
         exit = exit.max(Exit::UNAVAILABLE);
     }
     for view in &views {
-        let elsewhere = match Exit::of(view) {
-            Some(_) => None,
-            None => host.engine.store().get(&view.run_id).await.ok().and_then(|record| record.holder),
-        };
-        match elsewhere {
-            Some(holder) => {
-                print::to_stderr(&format!("run {} is driven by another process ({holder})", view.run_id));
+        if Exit::of(view).is_some() {
+            advise(view);
+        } else {
+            let record = store.get(&view.run_id).await.ok();
+            match record.and_then(|record| record.holder) {
+                Some(holder) => {
+                    print::to_stderr(&format!("run {} is driven by another process ({holder})", view.run_id));
+                }
+                None => advise(view),
             }
-            None => advise(view),
-        }
-        if Exit::of(view).is_none() {
             let asking = asking_child(host, view).await;
             asking.iter().for_each(advise);
             exit = exit.max(if asking.is_some() { Exit::WAITS } else { Exit::UNAVAILABLE });

@@ -289,14 +289,13 @@ impl State {
                     let in_session = session::session(self, path).is_some();
                     let tried = self.spend_in_vain(path, usage.as_deref(), ended)?;
                     (tried.session_failed, tried.deaths, tried.refused) = (in_session, 0, false);
-                }
-                let current = self.current(path)?;
-                let node = current.lane_of(path)?.node_mut(path)?;
-                if node.status == StageStatus::Running {
-                    current.running(path, *attempt)?.output = output.as_deref().cloned().unwrap_or_default();
+                    let output = output.as_deref().cloned().unwrap_or_default();
+                    self.current(path)?.running(path, *attempt)?.output = output;
                 } else {
+                    let node = self.current(path)?.lane_of(path)?.node_mut(path)?;
                     node.tried.get_or_insert_default().refused = true;
                 }
+                let current = self.current(path)?;
                 let node = current.lane_of(path)?.node_mut(path)?;
                 (node.in_session, node.resumes) = (false, false);
                 node.attempt = *attempt;
