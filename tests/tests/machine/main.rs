@@ -8,7 +8,9 @@
     reason = "a test that cannot continue has failed"
 )]
 
+mod calls;
 mod graphs;
+mod lost;
 mod plans;
 mod world;
 

@@ -22,6 +22,7 @@ use workflow_core::stop::Stop;
 use workflow_core::store::{Answer, Control, ControlRecord, RunHead};
 use workflow_core::usage::{Spent, Usage};
 
+use crate::calls;
 use crate::plans::Case;
 
 pub(crate) struct World {
@@ -148,7 +149,8 @@ impl World {
             return self.go_on();
         }
         match choice % 64 {
-            0..=27 if !self.calls.is_empty() => self.end_a_call(),
+            0..=26 if !self.calls.is_empty() => self.end_a_call(),
+            27 if !self.calls.is_empty() => self.lose_a_call(),
             28..=39 if !self.queue.is_empty() => {
                 let number = self.choose(self.queue.len());
                 self.grant(number);
@@ -332,7 +334,8 @@ impl World {
                     }
                 }
             }
-            Effect::Call { path, attempt, .. } => {
+            Effect::Call { path, attempt, provider } => {
+                calls::check(&self.plan, &self.state, &path, attempt, &provider);
                 let before = self.calls.insert(path.clone(), (attempt, false));
                 assert_eq!(before, None, "{path} is called while it is being called");
                 None
@@ -380,6 +383,27 @@ impl World {
         reclaimed.sort();
         let calls = self.calls.iter().map(|(path, (attempt, _))| (path.clone(), *attempt));
         assert!(calls.eq(reclaimed), "the state knows which calls are running");
+    }
+
+    /// The process that made a call dies, and the run continues.
+    fn lose_a_call(&mut self) {
+        let number = self.choose(self.calls.len());
+        let path = self.calls.keys().nth(number).unwrap().clone();
+        let (attempt, _) = self.calls.remove(&path).unwrap();
+        let others = self.calls.clone();
+        self.over.push((path.clone(), attempt));
+        let heard = (self.choose(2) > 0).then_some(self.now);
+        self.now += Duration::from_secs(1);
+        let before = self.log.len();
+        self.feed(Input::Lost { path: path.clone(), attempt, heard });
+        let no_other = |event: &Event| match &event.body {
+            EventBody::AttemptInterrupted { path: of, .. } => *of == path,
+            _ => true,
+        };
+        assert!(self.log[before..].iter().all(no_other), "no other call is interrupted");
+        for (other, (attempt, _)) in others {
+            assert_eq!(self.calls.get(&other).map(|(attempt, _)| *attempt), Some(attempt), "{other} runs on");
+        }
     }
 
     fn end_a_call(&mut self) {
@@ -518,6 +542,7 @@ impl World {
                 took: None,
             });
             inputs.push(Input::Interrupted { path: path.clone(), attempt });
+            inputs.push(Input::Lost { path: path.clone(), attempt, heard: Some(self.now) });
             inputs.push(Input::Session { path: path.clone(), attempt, session: "late".into() });
         }
         if let Some((path, _)) = self.calls.iter().next() {

@@ -11,6 +11,7 @@ mod interpreters;
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use self::interpreters::{Interpreter, Operands};
@@ -239,9 +240,23 @@ pub(crate) fn check_rendered(
     prompt_is_literal: impl FnOnce() -> bool,
     field: fmt::Arguments<'_>,
 ) -> Result<(), Failure> {
+    let stdin_is_literal = || match options.get("stdin") {
+        Some(_) => with.is_literal_at("stdin", None),
+        None => prompt_is_literal(),
+    };
+    let is_literal = |n| with.is_literal_at("command", Some(n));
+    check_words(options, is_literal, || with.is_literal_at(DYNAMIC, None), stdin_is_literal, field)
+}
+
+fn check_words(
+    options: &Value,
+    is_literal: impl Fn(usize) -> bool,
+    dynamic_is_literal: impl FnOnce() -> bool,
+    stdin_is_literal: impl FnOnce() -> bool,
+    field: fmt::Arguments<'_>,
+) -> Result<(), Failure> {
     let Some(Value::Array(command)) = options.get("command") else { return Ok(()) };
-    let is_literal = |n: usize| with.is_literal_at("command", Some(n));
-    if !is_literal(0) && !is_dynamic(options.get(DYNAMIC), with.is_literal_at(DYNAMIC, None)) {
+    if !is_literal(0) && !is_dynamic(options.get(DYNAMIC), dynamic_is_literal()) {
         let message = format!("{field}.command[0]: {DYNAMIC_PROGRAM}");
         return Err(Failure::new(FailureClass::Permanent, message));
     }
@@ -251,15 +266,42 @@ pub(crate) fn check_rendered(
         let message = format!("{field}.command[{n}]: a value would be executed as program text: {ADVICE}");
         return Err(Failure::new(FailureClass::Permanent, message));
     }
-    let stdin_is_literal = || match options.get("stdin") {
-        Some(_) => with.is_literal_at("stdin", None),
-        None => prompt_is_literal(),
-    };
     if found.stdin && !stdin_is_literal() {
         let message = format!("{field}.command: {STDIN}");
         return Err(Failure::new(FailureClass::Permanent, message));
     }
     Ok(())
+}
+
+/// Which parts of a command line no value decides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LiteralWords {
+    words: Vec<bool>,
+    dynamic: bool,
+    stdin: bool,
+}
+
+impl LiteralWords {
+    /// Those of rendered options, if they have a command: the same as in [`check_rendered`].
+    pub(crate) fn of(with: &ValueTemplate, options: &Value, prompt_is_literal: bool) -> Option<Self> {
+        let Some(Value::Array(command)) = options.get("command") else { return None };
+        let stdin = options.get("stdin").map_or(prompt_is_literal, |_| with.is_literal_at("stdin", None));
+        Some(Self {
+            words: (0..command.len()).map(|n| with.is_literal_at("command", Some(n))).collect(),
+            dynamic: with.is_literal_at(DYNAMIC, None),
+            stdin,
+        })
+    }
+
+    /// Refuses options in which a value would be executed once secrets are put in.
+    ///
+    /// # Errors
+    ///
+    /// A failure that names the word.
+    pub(crate) fn check(&self, options: &Value, field: fmt::Arguments<'_>) -> Result<(), Failure> {
+        let is_literal = |n: usize| self.words.get(n).copied().unwrap_or_default();
+        check_words(options, is_literal, || self.dynamic, || self.stdin, field)
+    }
 }
 
 /// Whether a definition allows a value to decide which program runs.

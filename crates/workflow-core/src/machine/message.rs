@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::data::Data;
 use crate::event::Event;
@@ -69,6 +70,17 @@ pub enum Input {
         /// The attempt.
         attempt: u32,
     },
+    /// The call is lost, because the process that made it has died, while others of the run continue; what it left has
+    /// been [reclaimed](crate::provider::Provider::reclaim). It counts as interrupted, as after `TakenUp`, and its node
+    /// is called again, or a person is asked, as the node says. A call that has ended is ignored.
+    Lost {
+        /// The node.
+        path: NodePath,
+        /// The attempt.
+        attempt: u32,
+        /// When the call last showed activity, if that is known: so long it has run.
+        heard: Option<Timestamp>,
+    },
     /// The outputs of a `foreach` node's items, as `Collect` asked for them.
     Collected {
         /// The node.
@@ -115,7 +127,9 @@ pub enum Input {
 }
 
 /// How a run ended that a node started.
-#[derive(Debug, Clone, PartialEq)]
+///
+/// Its JSON is a wire form, as that of a [`Reply`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ChildOutcome {
     /// The run.
     pub run: RunId,

@@ -21,6 +21,7 @@ pub use message::{ChildOutcome, Decision, Effect, Input};
 pub use request::child::{Child, child};
 pub use request::secrets::Secrets;
 pub use request::set::set_of_edited;
+pub use request::unresolved::{SecretName, UnresolvedCall, unresolved};
 pub use request::{Call, request};
 pub use state::lane::LaneState;
 pub use state::node::NodeState;

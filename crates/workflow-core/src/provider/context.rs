@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::data::Data;
 use crate::output::OutputKind;
@@ -39,7 +40,7 @@ pub struct CallContext {
 }
 
 /// An answer of a person to a question of an earlier attempt at the same node.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GivenAnswer {
     /// The text of the question: see [`ProviderError::asks`](super::ProviderError::asks).
     pub question: Arc<str>,

@@ -20,22 +20,30 @@ use crate::usage::Usage;
 /// assert_eq!(error.failure.class, FailureClass::Transient);
 /// assert_eq!(error.to_string(), "the connection was reset");
 /// ```
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+///
+/// Its JSON is a wire form, for backends in which another process makes the call: later versions read what this one
+/// writes, and ignore members that they do not know.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, thiserror::Error)]
 #[error("{failure}")]
 pub struct ProviderError {
     /// The failure as it is written to the log.
     pub failure: Box<Failure>,
     /// For [`FailureClass::RateLimited`]: when to try again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
     /// For [`FailureClass::RateLimited`], where `until` is not known: in how long to try again, counted from the end
     /// of the call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<Duration>,
     /// What the call used although it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
     /// The output of the call before it failed: what a command printed, the text of an agent so far. Later
     /// stages read it as `${stages.x.output}` where the stage has `on_failure: continue`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Data>,
     /// What a person has to decide before the call can continue: see [`asks`](Self::asks).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub question: Option<Box<Question>>,
 }
 

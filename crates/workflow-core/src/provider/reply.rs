@@ -1,5 +1,6 @@
 //! What a call results in, and reading JSON out of it.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::data::Data;
@@ -15,16 +16,23 @@ use crate::usage::Usage;
 /// assert_eq!(Reply::text("done").output.json(), r#""done""#);
 /// assert_eq!(Reply::json(&json!({ "done": true })).output.json(), r#"{"done":true}"#);
 /// ```
-#[derive(Debug, Clone, Default, PartialEq)]
+///
+/// Its JSON is a wire form, for backends in which another process makes the call: later versions read what this one
+/// writes, and ignore members that they do not know.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Reply {
     /// The output of the node.
     pub output: Data,
     /// What the call used, where known.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
     /// The session that the call ended in.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
     /// Details about the call, for a person: turns, tools that were not allowed. Recorded with the result; no
     /// other node sees it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub details: Option<Box<Value>>,
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::bundle::Skill;
@@ -14,7 +15,7 @@ use crate::ids::{NodePath, RunId};
 use crate::usage::Usage;
 
 /// Which call it is.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct CallId {
     /// The run.
     pub run: RunId,
@@ -79,7 +80,8 @@ impl fmt::Debug for CallRequest {
 }
 
 /// In which files a call works.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Workspace {
     /// In those that the provider works in by default: for a command, its work root.
     #[default]
@@ -95,13 +97,16 @@ pub enum Workspace {
 }
 
 /// How the files of a run begin, for providers that keep files of each run.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Origin {
     /// The run that it was forked from, and its seed; then the run that that one was forked from.
     pub runs: Vec<(RunId, u64)>,
     /// What the last call that was taken over and that changed files reported about them: the member
     /// `worktree` of its details.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub worktree: Option<Data>,
     /// What the workflow says about worktrees.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub spec: Option<WorktreeSpec>,
 }

@@ -80,6 +80,7 @@ impl<'a> Step<'a> {
                 }
                 Ok(())
             }
+            Input::Lost { path, attempt, heard } => self.lost(&path, attempt, heard),
             Input::Used { path, attempt, usage } => {
                 self.used(path, attempt, usage);
                 Ok(())
@@ -157,6 +158,23 @@ impl<'a> Step<'a> {
             retry_at,
         })?;
         if asks { self.ask_for_the_outcome_of(path, deaths) } else { Ok(()) }
+    }
+
+    /// The process that made a call has died, and the run continues.
+    fn lost(&mut self, path: &NodePath, attempt: u32, heard: Option<Timestamp>) -> Result<(), Broken> {
+        let node = self.node(path).filter(|node| node.is_running(attempt) && node.child().is_none());
+        let Some(node) = node else { return Ok(()) };
+        // It has run at least until the last that is known of it.
+        let known = node.began().into_iter().chain(heard).max();
+        let ran_until = known.map_or(self.now, |known| known.min(self.now));
+        self.interrupt(path.clone(), attempt, Some(ran_until))?;
+        self.warn_of_budgets()?;
+        if self.may_start(path) {
+            self.ask_for_place(path.clone())?;
+        }
+        // It may have been the last that its lane, or its item, waited for.
+        self.go_on_from(path)?;
+        self.go_on_after(path.lane)
     }
 
     fn control(&mut self, record: ControlRecord) -> Result<(), Broken> {

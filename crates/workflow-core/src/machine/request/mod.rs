@@ -3,7 +3,7 @@
 //! [`scope`]: what a name stands for; [`document`]: the same for conditions. [`prompt`]: the text that a
 //! provider is given, and [`inputs`] what follows it. [`who`]: the provider and the role of a call.
 //! [`evaluate`]: nodes that make no call. [`answer`]: whether a reply has the required form. [`set`]: the
-//! variables that a result writes.
+//! variables that a result writes. [`unresolved`]: a call without its secrets, and [`marks`] what is in their place.
 
 pub(super) mod answer;
 pub(super) mod child;
@@ -11,11 +11,13 @@ pub(super) mod document;
 pub(super) mod evaluate;
 pub(super) mod graph;
 mod inputs;
+mod marks;
 mod prompt;
 pub(super) mod scope;
 pub(super) mod secrets;
 pub(super) mod set;
 mod text;
+pub(super) mod unresolved;
 pub(super) mod who;
 
 use std::sync::Arc;
@@ -24,11 +26,12 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use crate::command_line;
+use crate::command_line::{self, LiteralWords};
 use crate::definition::WorktreeSpec;
 use crate::expr::{NameError, Template};
 use crate::failure::{Failure, FailureClass};
 use crate::ids::{NodePath, RoleId};
+use crate::machine::request::marks::SecretSource;
 use crate::machine::request::scope::{RunScope, previous_output, wrong_field};
 use crate::machine::request::secrets::Secrets;
 use crate::machine::request::text::{append, text};
@@ -64,6 +67,19 @@ pub fn request(
     attempt: u32,
     provider: &str,
     secrets: &dyn Secrets,
+) -> Result<Call, Failure> {
+    made(plan, state, path, attempt, provider, SecretSource::Values(secrets))
+}
+
+/// Inlined: a call is large, and is moved once less.
+#[inline]
+fn made(
+    plan: &Plan,
+    state: &State,
+    path: &NodePath,
+    attempt: u32,
+    provider: &str,
+    secrets: SecretSource<'_>,
 ) -> Result<Call, Failure> {
     let not_there = || Failure::new(FailureClass::Permanent, format!("{path} is not in the plan"));
     let under_way = state.stage_under_way(plan).filter(|stage| stage.id == path.stage);
@@ -122,6 +138,9 @@ pub fn request(
                 && previous_output(state, path.lane).is_none()
         };
         command_line::check_rendered(with, &options, prompt_is_literal, format_args!("{}.with", stage.id))?;
+        if let SecretSource::Marks(marks) = secrets {
+            marks.note(LiteralWords::of(with, &options, prompt_is_literal()));
+        }
     }
     let own_timeout = call.timeout.or_else(|| Some(setting?.timeout?.0));
     if let Some(setting) = setting.filter(|setting| !setting.with.is_empty()) {

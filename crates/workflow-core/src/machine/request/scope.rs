@@ -10,7 +10,7 @@ use crate::failure::{Failure, FailureClass};
 use crate::ids::{NodePath, RoleId};
 use crate::machine::request::document::{self, Parts};
 use crate::machine::request::graph::Graph;
-use crate::machine::request::secrets::Secrets;
+use crate::machine::request::marks::SecretSource;
 use crate::machine::state::State;
 use crate::machine::state::node::LoopState;
 use crate::machine::state::stage::Position;
@@ -30,7 +30,7 @@ pub(in crate::machine) struct RunScope<'a> {
     pub repeat: Option<&'a LoopState>,
     /// The output of the stage or the node, in `set`.
     pub output: Option<&'a Data>,
-    pub secrets: Option<&'a dyn Secrets>,
+    pub secrets: Option<SecretSource<'a>>,
 }
 
 impl<'a> RunScope<'a> {
@@ -160,7 +160,7 @@ impl<'a> RunScope<'a> {
                 (2, value.into())
             }
             "output" => (1, self.output?.exact_value()),
-            "secrets" => (2, self.secrets?.secret(name.segment(1)?)?.into()),
+            "secrets" => (2, self.secrets?.find(name)?.into()),
             _ => of_run(self.state, self.iteration, name)?,
         };
         name.select(from, Cow::Owned(value)).map(Cow::into_owned)
