@@ -4,6 +4,7 @@
 //! shares the runs of a store with other engines ([`Engine::work`]). A [`RunHandle`] reads, follows and
 //! controls one run. [`Limits`] bounds how many calls of a provider run at once. [`Clock`], [`Timer`] and
 //! [`Spawn`] are what the engine needs from its environment; without the feature `tokio` it needs no runtime.
+//! A [`CallRunner`] makes single calls for backends that execute runs by other means.
 //!
 //! # Panics in the host's code
 //!
@@ -53,6 +54,7 @@
 //! ```
 
 mod active;
+mod call;
 mod children;
 mod driver;
 mod due;
@@ -74,6 +76,7 @@ mod signing;
 mod sinks;
 mod steady;
 
+pub use call::{CallReports, CallRunner};
 pub use engine::{Checked, Engine, EngineBuilder, RunHandle};
 pub use key::{InvalidRunKey, RunKey};
 pub use limits::{LimitUsage, Limits, Place};

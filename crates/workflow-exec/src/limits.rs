@@ -150,6 +150,13 @@ impl Gate {
     }
 }
 
+impl Place {
+    /// One that no limit has.
+    pub(crate) fn unlimited() -> Self {
+        Self(None)
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         if let Some(gate) = self.0.take() {

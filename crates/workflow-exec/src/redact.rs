@@ -6,6 +6,7 @@ use std::sync::{OnceLock, PoisonError, RwLock};
 use tracing::warn;
 use workflow_core::data::Data;
 use workflow_core::failure::FailureClass;
+use workflow_core::ids::StageId;
 use workflow_core::machine::{Secrets, State};
 use workflow_core::plan::Plan;
 use workflow_core::provider::{ProviderError, Reply};
@@ -191,16 +192,29 @@ impl Shared {
     /// Looks up all secrets of a run before its first call is made here: another process may have passed them
     /// to calls, so any later result can contain them.
     pub(crate) fn know_secrets(&self, plan: &Plan, state: &State, known: &Known) -> Result<(), EngineError> {
+        let is_used = |stages: &[StageId]| stages.iter().any(|stage| state.has_entered(stage));
+        let missing = self.know(plan.secrets().map(|(name, stages)| (name, is_used(stages))), known)?;
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(EngineError::SecretsMissing { run: state.created().run.clone(), names: missing })
+    }
+
+    /// The same for secrets by name, each with whether a call may have been given it. Returns those of these that are not
+    /// known here.
+    pub(crate) fn know<'n>(
+        &self,
+        secrets: impl Iterator<Item = (&'n str, bool)>,
+        known: &Known,
+    ) -> Result<Vec<String>, EngineError> {
         let mut missing = Vec::new();
-        for (name, stages) in plan.secrets() {
+        for (name, is_used) in secrets {
             match look_up(&*self.secrets, name) {
                 Ok(Some(value)) => {
                     redact::check(name, &value)?;
                     known.remember(value)?;
                 }
-                Ok(None) | Err(_) if stages.iter().any(|stage| state.has_entered(stage)) => {
-                    missing.push(name.to_owned());
-                }
+                Ok(None) | Err(_) if is_used => missing.push(name.to_owned()),
                 Ok(None) => {
                     warn!(
                         secret = name,
@@ -211,9 +225,6 @@ impl Shared {
                 Err(problem) => warn!(secret = name, problem, "a secret cannot be looked up"),
             }
         }
-        if missing.is_empty() {
-            return Ok(());
-        }
-        Err(EngineError::SecretsMissing { run: state.created().run.clone(), names: missing })
+        Ok(missing)
     }
 }

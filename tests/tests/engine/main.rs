@@ -8,6 +8,7 @@ mod asking;
 mod before_start;
 mod budgets;
 mod building;
+mod call_runner;
 mod cassettes;
 mod checking;
 mod children;

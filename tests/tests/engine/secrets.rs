@@ -23,9 +23,9 @@ use workflow_providers::{CommandProvider, DemoProvider, FunctionProvider};
 use crate::host::{Host, id};
 use crate::traces::Collect;
 
-const SECRET: &str = "hunter2-\"quoted\"";
+pub(crate) const SECRET: &str = "hunter2-\"quoted\"";
 
-struct Vault;
+pub(crate) struct Vault;
 
 impl Secrets for Vault {
     fn secret(&self, name: &str) -> Option<String> {
@@ -131,6 +131,7 @@ impl Secrets for These {
     }
 }
 
+pub(crate) const FLAG: These = These(&[("flag", "-cccccccccccc")]);
 pub(crate) const TOKEN: These = These(&[("token", "4711471147114711")]);
 const ONE: &str = "
 workflow: { name: Secrets, stages: [login] }

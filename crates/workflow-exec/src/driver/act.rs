@@ -4,14 +4,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures::future::FutureExt as _;
-use workflow_core::failure::{Failure, FailureClass};
 use workflow_core::ids::NodePath;
 use workflow_core::machine::{self, Effect};
 use workflow_core::provider::ProviderError;
 use workflow_core::stop::Stop;
 
-use crate::driver::call::{self, Admission, Call, Ended, Patience};
-use crate::driver::output::CallIo;
+use crate::call::{self, Admission, Call, CallIo, Ended, Patience};
 use crate::driver::state::{Driver, Ending};
 use crate::driver::underway::Arrival;
 use crate::driver::{collect, spans};
@@ -74,7 +72,7 @@ impl<'e> Driver<'e> {
         if self.watch.stopping() > Stop::None {
             return self.not_begun(path, attempt, name);
         }
-        let (secrets, known) = (&*self.engine.secrets, &self.io.secrets);
+        let (secrets, known) = (&*self.engine.secrets, self.io.secrets());
         let secrets = Remembering { secrets, known, problem: OnceLock::new() };
         let mut call = machine::request(&self.plan, &self.state, &path, attempt, name, &secrets);
         if let Ok(ready) = &mut call
@@ -92,7 +90,7 @@ impl<'e> Driver<'e> {
                 self.underway.call(Call::begin(request, &answers, admission, io, patience, (began, span)));
             }
             Err(failure) => {
-                let result = Box::new(Err(self.not_made(failure, &secrets)));
+                let result = Box::new(Err(call::not_made(failure, &secrets)));
                 let ended = Ended { path, attempt, result, began, span };
                 self.underway.arrive(Arrival::Ended(ended));
             }
@@ -107,18 +105,6 @@ impl<'e> Driver<'e> {
         let result = Box::new(Err(ProviderError::cancelled()));
         let ended = Ended { path, attempt, result, began: self.decided, span };
         self.underway.arrive(Arrival::Ended(ended));
-    }
-
-    /// The error of a call that could not be made.
-    #[cold]
-    fn not_made(&self, mut failure: Failure, secrets: &Remembering<'_>) -> ProviderError {
-        if let Some(problem) = secrets.problem.get() {
-            failure = Failure::new(FailureClass::Permanent, problem);
-        }
-        if let Some(redactor) = self.io.secrets.redactor() {
-            redactor.failure(&mut failure);
-        }
-        ProviderError { failure: Box::new(failure), ..ProviderError::permanent("") }
     }
 
     fn stop(&mut self, path: &NodePath, how: Stop) {

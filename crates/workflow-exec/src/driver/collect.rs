@@ -6,7 +6,7 @@ use workflow_core::failure::{Failure, FailureClass};
 use workflow_core::ids::RunId;
 use workflow_core::store::StoreError;
 
-use crate::driver::bounds;
+use crate::call::bounds;
 use crate::outage::Outage;
 use crate::shared::Shared;
 

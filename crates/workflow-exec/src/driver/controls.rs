@@ -31,7 +31,7 @@ impl Driver<'_> {
 
     pub(super) fn add_controls(&mut self, controls: Vec<ControlRecord>) {
         for mut control in controls {
-            self.io.secrets.control(&mut control.control);
+            self.io.secrets().control(&mut control.control);
             if control.number > self.last_control {
                 self.last_control = control.number;
                 self.controls.push(control);

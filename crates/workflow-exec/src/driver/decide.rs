@@ -12,10 +12,10 @@ use workflow_core::machine::{self, Broken, Effect, Input};
 use workflow_core::stop::Stop;
 
 use crate::active::{SessionNote, UsageNote};
-use crate::driver::call::{Admission, Ended};
+use crate::call::{Admission, Ended, bounds};
+use crate::driver::spans;
 use crate::driver::state::Driver;
 use crate::driver::underway::Arrival;
-use crate::driver::{bounds, spans};
 use workflow_core::runs::EngineError;
 
 impl<'e> Driver<'e> {

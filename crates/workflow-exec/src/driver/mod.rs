@@ -2,13 +2,11 @@
 //!
 //! `turn` is the loop. It takes the inputs of `underway` (ends of calls, timers, slots) and of `controls`,
 //! lets the machine decide in `decide`, stores the decision with `append`, and carries it out in `act`.
-//! `child` has the runs that nodes start. `call` is one call, `output` buffers what calls write, and `flush` stores that. `lease` claims a run again
+//! `child` has the runs that nodes start. The calls are those of the folder `call`; `output` buffers what they write, and `flush` stores that. `lease` claims a run again
 //! whose lease was lost, and `watch` stops calls before that.
 
 mod act;
 mod append;
-mod bounds;
-mod call;
 mod child;
 mod collect;
 mod controls;

@@ -13,7 +13,7 @@ use workflow_core::plan::Plan;
 use workflow_core::store::{ControlRecord, Lease, StoreError};
 
 use crate::active::Entered;
-use crate::driver::call::Admission;
+use crate::call::Admission;
 use crate::driver::output::RunIo;
 use crate::driver::underway::Underway;
 use crate::driver::watch::Watch;

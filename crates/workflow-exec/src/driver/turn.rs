@@ -10,7 +10,7 @@ use workflow_core::machine::{self, Decision, Effect, Input};
 use workflow_core::provider::{CallId, ProviderError};
 use workflow_core::stop::Stop;
 
-use crate::driver::call;
+use crate::call;
 use crate::driver::lease::Log;
 use crate::driver::state::{Driver, Ending};
 use workflow_core::runs::EngineError;
@@ -38,7 +38,7 @@ impl Driver<'_> {
         self.last_output = last_output;
         // A driver that is about to stop makes no call and does not need all secrets, but it redacts what it
         // decides on: an answer may come from a process without the secrets.
-        let known = engine.know_secrets(&self.plan, &self.state, &self.io.secrets);
+        let known = engine.know_secrets(&self.plan, &self.state, self.io.secrets());
         if self.entered.inbox.shutdown() == Stop::None {
             known?;
         }
@@ -91,7 +91,7 @@ impl Driver<'_> {
             reclaimed.map_err(|error| EngineError::NotReclaimed {
                 run: self.lease.run.clone(),
                 path: path.to_string(),
-                message: self.io.secrets.text(error.to_string()),
+                message: self.io.secrets().text(error.to_string()),
             })?;
         }
         Ok(self.last_heard().await?)

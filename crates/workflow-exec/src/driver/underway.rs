@@ -10,18 +10,20 @@ use std::time::Duration;
 use foldhash::HashMap;
 use futures::future::{BoxFuture, FutureExt as _};
 use futures::stream::{FuturesUnordered, StreamExt as _};
-use tracing::warn;
 use workflow_core::data::Data;
 use workflow_core::failure::Failure;
 use workflow_core::ids::NodePath;
 use workflow_core::stop::Stop;
 use workflow_core::store::StoreError;
 
-use super::call::{Admission, Call, Ended};
-use super::output::CallIo;
+use crate::call::{self, Admission, Ended};
 use crate::children::Seen;
+use crate::driver::output::RunIo;
 use crate::runtime::Timer;
 use workflow_core::runs::EngineError;
+
+type Call<'e> = call::Call<'e, RunIo>;
+type CallIo = call::CallIo<RunIo>;
 
 /// Something that the run waited for has happened.
 pub(super) enum Arrival<'e> {
@@ -150,15 +152,14 @@ impl<'e> Underway<'e> {
             None => self.by_node().get(path),
         };
         let Some(call) = call else { return };
-        call.stop.stop(how);
-        let Some(grace) = call.grace else { return call.abandon() };
+        let Some(grace) = call.tell_to_stop(how) else { return };
         let (path, attempt) = (path.clone(), call.attempt);
         self.expect(timer.sleep(grace.min(most)).map(move |()| Arrival::Overdue(path, attempt)));
     }
 
     /// Tells every call to stop that was not told so already.
     pub(super) fn stop_all(&mut self, how: Stop, most: Duration, timer: &dyn Timer) {
-        let unasked = self.by_node().iter().filter(|(_, call)| call.stop.now() < how);
+        let unasked = self.by_node().iter().filter(|(_, call)| call.stopping() < how);
         let mut paths: Vec<_> = unasked.map(|(path, _)| path.clone()).collect();
         // In a fixed order, so that the log is deterministic.
         paths.sort_unstable();
@@ -171,8 +172,7 @@ impl<'e> Underway<'e> {
     fn abandon(&self, path: &NodePath, attempt: u32) {
         let call = self.by_node.as_ref().and_then(|by_node| by_node.get(path));
         if let Some(call) = call.filter(|call| call.attempt == attempt) {
-            warn!(%path, attempt, "the call did not stop in time and is dropped");
-            call.abandon();
+            call.overdue(path);
         }
     }
 

@@ -36,6 +36,7 @@ use workflow_core::status::RunStatus;
 use workflow_core::stop::Stop;
 use workflow_core::store::{RunFilter, RunRecord, RunStore};
 
+use crate::call::CallRunner;
 use crate::engine::identity::{new_uuid, run_id};
 use crate::limits::Limits;
 use crate::panics::ask_catalog;
@@ -141,6 +142,12 @@ impl Engine {
     /// The limits per provider, to take slots for the host's own work.
     pub fn limits(&self) -> &Arc<Limits> {
         &self.shared.limits
+    }
+
+    /// What makes single calls with the engine's providers: for the workers of a backend that executes runs by other
+    /// means.
+    pub fn call_runner(&self) -> CallRunner {
+        CallRunner::new(&self.shared)
     }
 
     /// The store that keeps the engine's runs.

@@ -16,13 +16,14 @@ use workflow_core::provider::{
 };
 use workflow_core::stop::{Stop, StopSignal};
 
-use super::output::CallIo;
+use crate::call::io::{CallIo, Outlet};
 use crate::limits::Place;
 use crate::panics::{caught, caught_async};
+use crate::redact::Remembering;
 use crate::runtime::Timer;
 
 /// What a call needs to begin: a provider, and a slot of its limit.
-pub(super) struct Admission<'e> {
+pub(crate) struct Admission<'e> {
     pub provider: &'e dyn Provider,
     pub place: Place,
 }
@@ -31,7 +32,7 @@ pub(super) struct Admission<'e> {
 type Calling<'e> = BoxFuture<'e, Result<Reply, ProviderError>>;
 
 /// A call that has ended.
-pub(super) struct Ended {
+pub(crate) struct Ended {
     pub path: NodePath,
     pub attempt: u32,
     /// In a box: it is large, and passed on several times.
@@ -42,11 +43,11 @@ pub(super) struct Ended {
 }
 
 /// A call that is under way: ready when it and its processes have ended.
-pub(super) struct Call<'e> {
+pub(crate) struct Call<'e, O: Outlet> {
     path: NodePath,
     /// The provider, until the call was dropped.
     provider: Option<&'e dyn Provider>,
-    io: Arc<CallIo>,
+    io: Arc<CallIo<O>>,
     /// `None` once the call was dropped.
     future: Option<Calling<'e>>,
     began: Duration,
@@ -55,14 +56,14 @@ pub(super) struct Call<'e> {
     _place: Place,
 }
 
-impl<'e> Call<'e> {
+impl<'e, O: Outlet> Call<'e, O> {
     /// Begins a call that was decided on at `began`. Inlined: a request is large, and is copied once less.
     #[inline]
-    pub(super) fn begin(
+    pub(crate) fn begin(
         request: CallRequest,
         answers: &[GivenAnswer],
         admission: Admission<'e>,
-        io: Arc<CallIo>,
+        io: Arc<CallIo<O>>,
         patience: Patience<'e>,
         (began, span): (Duration, Span),
     ) -> Self {
@@ -82,12 +83,12 @@ impl<'e> Call<'e> {
     }
 }
 
-impl<'e> Call<'e> {
-    pub(super) fn path(&self) -> &NodePath {
+impl<'e, O: Outlet> Call<'e, O> {
+    pub(crate) fn path(&self) -> &NodePath {
         &self.path
     }
 
-    pub(super) fn io(&self) -> &Arc<CallIo> {
+    pub(crate) fn io(&self) -> &Arc<CallIo<O>> {
         &self.io
     }
 
@@ -107,14 +108,14 @@ impl<'e> Call<'e> {
     }
 }
 
-impl Drop for Call<'_> {
+impl<O: Outlet> Drop for Call<'_, O> {
     fn drop(&mut self) {
         self.drop_future();
         self.io.last_words(&self.path);
     }
 }
 
-impl Future for Call<'_> {
+impl<O: Outlet> Future for Call<'_, O> {
     type Output = Ended;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Ended> {
@@ -152,7 +153,7 @@ impl Future for Call<'_> {
 }
 
 /// How long a call may take.
-pub(super) struct Patience<'e> {
+pub(crate) struct Patience<'e> {
     pub timeout: Option<Duration>,
     /// The failure of the call after that time, if a budget and not its own time-out has expired.
     pub over_budget: Option<Box<Failure>>,
@@ -168,10 +169,10 @@ fn in_span<'e>(call: Calling<'e>, span: &Span) -> Calling<'e> {
 
 /// The call with its time-outs: it is told to stop when it takes too long, and dropped when it does not stop.
 #[inline(never)]
-fn in_time<'e>(
+fn in_time<'e, O: Outlet>(
     call: Calling<'e>,
     patience: Patience<'e>,
-    io: Arc<CallIo>,
+    io: Arc<CallIo<O>>,
     (provider, id): (&'e dyn Provider, CallId),
 ) -> Calling<'e> {
     async move {
@@ -179,7 +180,7 @@ fn in_time<'e>(
         match select(call, pin!(too_long(&patience, &io))).await {
             Either::Left((result, _)) => result,
             Either::Right((error, call)) => {
-                io.stop.stop(Stop::Gracefully);
+                io.signal(Stop::Gracefully);
                 let grace = async {
                     if let Some(grace) = io.grace {
                         wait(&patience, &io, grace).await;
@@ -208,7 +209,7 @@ fn too_late(why: &str, class: FailureClass) -> ProviderError {
 }
 
 /// Converts the options of a call to the form that its provider reads.
-pub(super) fn fit(request: &mut CallRequest, provider: &dyn Provider) -> Result<(), Failure> {
+pub(crate) fn fit(request: &mut CallRequest, provider: &dyn Provider) -> Result<(), Failure> {
     let (class, message) = match caught(|| request.fit_options(provider)) {
         Ok(Ok(())) => return Ok(()),
         Ok(Err(error)) => (FailureClass::Expression, error.to_string()),
@@ -217,8 +218,20 @@ pub(super) fn fit(request: &mut CallRequest, provider: &dyn Provider) -> Result<
     Err(Failure::new(class, format!("{}.with: {message}", request.id.path.stage)))
 }
 
+/// The error of a call that could not be made.
+#[cold]
+pub(crate) fn not_made(mut failure: Failure, secrets: &Remembering<'_>) -> ProviderError {
+    if let Some(problem) = secrets.problem.get() {
+        failure = Failure::new(FailureClass::Permanent, problem);
+    }
+    if let Some(redactor) = secrets.known.redactor() {
+        redactor.failure(&mut failure);
+    }
+    ProviderError { failure: Box::new(failure), ..ProviderError::permanent("") }
+}
+
 /// Whether calls of a provider need a grace period after they are told to stop.
-pub(super) fn needs_grace(provider: &dyn Provider) -> bool {
+pub(crate) fn needs_grace(provider: &dyn Provider) -> bool {
     caught(|| provider.needs_grace()).unwrap_or(false)
 }
 
@@ -257,13 +270,13 @@ fn panicked(panic: &str) -> ProviderError {
 }
 
 /// Has a provider stop what is left of a call.
-pub(super) async fn reclaim(provider: &dyn Provider, call: &CallId) -> Result<(), ProviderError> {
+pub(crate) async fn reclaim(provider: &dyn Provider, call: &CallId) -> Result<(), ProviderError> {
     caught_async(provider.reclaim(call)).await.unwrap_or_else(|panic| Err(panicked(&panic)))
 }
 
 /// Waits, and waits again if the host's monotonic clock shows that less time has passed: for example because
 /// it stopped while the process was suspended.
-async fn wait(patience: &Patience<'_>, io: &CallIo, time: Duration) {
+async fn wait(patience: &Patience<'_>, io: &CallIo<impl Outlet>, time: Duration) {
     let until = io.monotonic().map(|now| now.saturating_add(time));
     patience.timer.sleep(time).await;
     while let (Some(until), Some(now)) = (until, io.monotonic())
@@ -275,7 +288,7 @@ async fn wait(patience: &Patience<'_>, io: &CallIo, time: Duration) {
 }
 
 /// Ready with the error when the call has taken too long, or was silent for too long.
-async fn too_long(patience: &Patience<'_>, io: &CallIo) -> ProviderError {
+async fn too_long(patience: &Patience<'_>, io: &CallIo<impl Outlet>) -> ProviderError {
     let total = async {
         match patience.timeout {
             Some(timeout) => wait(patience, io, timeout).await,

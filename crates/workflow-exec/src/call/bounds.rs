@@ -10,7 +10,7 @@ use workflow_core::provider::{ProviderError, Reply};
 const MOST_NESTED: usize = 64;
 
 /// Turns an output that is too large or too deep into an error.
-pub(super) fn check(result: &mut Result<Reply, ProviderError>, most_bytes: usize) {
+pub(crate) fn check(result: &mut Result<Reply, ProviderError>, most_bytes: usize) {
     let reply = match result {
         Ok(reply) => reply,
         Err(error) => return check_error(error, most_bytes),
@@ -60,7 +60,7 @@ fn partial(output: Data, most_bytes: usize) -> Option<Data> {
 }
 
 /// An array of outputs that is too deep is an error.
-pub(super) fn nesting(output: Data) -> Result<Data, Failure> {
+pub(crate) fn nesting(output: Data) -> Result<Data, Failure> {
     if depth(output.json()) <= MOST_NESTED {
         return Ok(output);
     }
