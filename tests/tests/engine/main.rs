@@ -6,6 +6,7 @@
 mod actors;
 mod asking;
 mod before_start;
+mod beginnings;
 mod budgets;
 mod building;
 mod call_runner;

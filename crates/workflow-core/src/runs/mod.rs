@@ -2,16 +2,23 @@
 //!
 //! [`Runs`] is what hosts, services and user interfaces need of an engine, whichever engine executes the runs.
 //! `Engine` of `workflow-exec` implements it.
+//!
+//! How a run begins, and moves to another definition, needs no store: [`StartRun::check`], [`Forking`] and
+//! [`Migration::of`] make its first events for an engine, or for a backend that keeps logs of its own.
 
+mod begin;
 mod control;
 mod error;
 mod fork;
+mod forking;
 mod migration;
 mod start;
 
+pub use begin::{CheckedStart, NewIdentity};
 pub use control::{ControlOutcome, ControlRefusal, ControlRefused};
 pub use error::{BuildError, EngineError};
 pub use fork::{Fork, ForkPoint};
+pub use forking::Forking;
 pub use migration::Migration;
 pub use start::{RunWhat, StartRun};
 

@@ -1,20 +1,17 @@
 //! How a run is started, and with which inputs.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 
 use futures::future::FutureExt as _;
-use indexmap::IndexMap;
 use tracing::Instrument as _;
 use workflow_core::data::Data;
-use workflow_core::event::{Event, EventBody, RunCreated};
+use workflow_core::event::{EventBody, RunCreated};
 use workflow_core::ids::RunId;
-use workflow_core::labels::check_labels;
 use workflow_core::machine::State;
 use workflow_core::plan::Plan;
-use workflow_core::runs::{EngineError, RunWhat, StartRun};
+use workflow_core::runs::{CheckedStart, EngineError, NewIdentity, RunWhat, StartRun};
 use workflow_core::store::{NewRun, StoreError};
 use workflow_core::view::RunView;
 
@@ -122,24 +119,17 @@ impl Engine {
     /// The same for the run of a node, which one of the same id is in any case.
     pub(super) async fn accept_as(
         &self,
-        mut start: StartRun,
+        start: StartRun,
         link: Option<Link>,
     ) -> Result<(RunId, Option<(Hold, Arc<Plan>, Box<State>)>), EngineError> {
         self.check_not_shut_down()?;
-        let plan = match &start.what {
-            RunWhat::Plan(plan) if start.providers.is_empty() => plan.clone(),
-            RunWhat::Plan(plan) => {
-                let settings = self.provider_settings().boxed().await?;
-                self.check_replaced_names(&plan.bundle().all(), &start.providers, &settings)?;
-                self.plan_with(plan.bundle(), &start.providers, &settings)?
-            }
-            RunWhat::Id(id) => self.load_with(id, &start.providers).boxed().await?,
-        };
-        self.check_inputs(&start.vars, &start.labels, start.max_iters, &plan)?;
+        let plan = self.plan_to_start(&start).await?;
+        let (chosen, is_child) = (start.run_id.clone(), link.is_some());
+        let start = start.check(&plan)?;
+        self.check_no_secrets(start.start(), &plan)?;
         self.shared.settle().await?;
-        start.vars = plan.start_variables(start.vars);
-        let (chosen, is_child) = (start.run_id.is_some(), link.is_some());
-        let (new, state) = self.new_run(start, link, &plan)?;
+        let is_chosen = chosen.is_some();
+        let (new, state) = self.new_run(start, chosen, link)?;
         let id = new.id.clone();
         let shown = (!self.shared.sinks.is_empty()).then(|| new.events.clone());
         match self.shared.create(new).await {
@@ -154,7 +144,7 @@ impl Engine {
                 }
                 Ok((id, hold.map(|hold| (hold, plan, state))))
             }
-            Err(StoreError::Exists(_)) if chosen => {
+            Err(StoreError::Exists(_)) if is_chosen => {
                 if !is_child {
                     self.same_inputs(&id, &state).await?;
                 }
@@ -164,70 +154,66 @@ impl Engine {
         }
     }
 
+    /// The run that [`create`](Self::create) would create, as it begins: for a backend that executes runs by other means.
+    /// Nothing is stored.
+    ///
+    /// # Errors
+    ///
+    /// As for [`create`](Self::create), without those of the store.
+    pub async fn begin(&self, start: StartRun) -> Result<NewRun, EngineError> {
+        let plan = self.plan_to_start(&start).await?;
+        let chosen = start.run_id.clone();
+        let start = start.check(&plan)?;
+        self.check_no_secrets(start.start(), &plan)?;
+        Ok(self.new_run(start, chosen, None)?.0)
+    }
+
+    /// What is to be started, with the providers that it is to have.
+    async fn plan_to_start(&self, start: &StartRun) -> Result<Arc<Plan>, EngineError> {
+        match &start.what {
+            RunWhat::Plan(plan) if start.providers.is_empty() => Ok(plan.clone()),
+            RunWhat::Plan(plan) => {
+                let settings = self.provider_settings().boxed().await?;
+                self.check_replaced_names(&plan.bundle().all(), &start.providers, &settings)?;
+                self.plan_with(plan.bundle(), &start.providers, &settings)
+            }
+            RunWhat::Id(id) => self.load_with(id, &start.providers).boxed().await,
+        }
+    }
+
     /// A new run, and its state after its first event. Not inlined, because what these are made of is large, and uses
     /// stack where it is made.
     #[inline(never)]
     fn new_run(
         &self,
-        start: StartRun,
+        start: CheckedStart<'_>,
+        chosen: Option<RunId>,
         link: Option<Link>,
-        plan: &Plan,
     ) -> Result<(NewRun, Box<State>), EngineError> {
         let now = self.shared.clock.now();
-        let isolated = start.is_isolated(plan);
-        let slot = plan.slot(&start.vars).map_err(|wrong| EngineError::Variables(vec![wrong]))?;
-        let (id, seed) = identity(start.run_id, now)?;
-        let (parent, budget) = link.map_or((None, None), |link| (Some(link.parent), link.budget));
-        let seed = parent.as_ref().and_then(|_| seed_of_child(&id)).unwrap_or(seed);
-        let created = RunCreated {
-            run: id.clone(),
-            workflow: plan.workflow().id.clone(),
-            bundle: plan.hash().clone(),
-            vars: start.vars,
-            labels: start.labels,
-            on_failure: start.on_failure,
-            max_iters: start.max_iters,
-            interactive: start.interactive,
-            isolated,
-            slot: slot.map(Arc::new),
-            priority: start.priority.or(plan.workflow().priority).unwrap_or_default(),
-            parent,
-            budget,
-            seed,
-            by: start.by,
-            signature: None,
+        let (id, seed) = identity(chosen, now)?;
+        let identity = match link {
+            Some(Link { parent, budget }) => {
+                let seed = seed_of_child(&id).unwrap_or(seed);
+                NewIdentity::new(id, seed, now).child_of(parent, budget)
+            }
+            None => NewIdentity::new(id, seed, now),
         };
-        let body = EventBody::RunCreated(Arc::new(created));
-        let mut events = vec![Event { seq: 1, at: now, body }];
-        self.shared.sign(&id, &mut events);
-        let state = first_state(&id, &events[0])?;
-        let head = state.head();
-        Ok((NewRun { id, bundle: plan.bundle().clone(), events, head }, state))
+        let (mut new, mut state) = start.begin(identity)?;
+        if self.shared.run_key.is_some() {
+            self.shared.sign(&new.id, &mut new.events);
+            state = first_state(&new.id, &new.events[0])?;
+        }
+        Ok((new, state))
     }
 
-    fn check_inputs(
-        &self,
-        vars: &IndexMap<String, Data>,
-        labels: &BTreeMap<String, String>,
-        max_iters: Option<u32>,
-        plan: &Plan,
-    ) -> Result<(), EngineError> {
-        let wrong = plan.check_variables(vars);
-        if !wrong.is_empty() {
-            return Err(EngineError::Variables(wrong));
-        }
-        let wrong = check_labels(labels);
-        if !wrong.is_empty() {
-            return Err(EngineError::Labels(wrong));
-        }
-        if let Some(most) = max_iters {
-            plan.check_max_iters(most).map_err(EngineError::Option)?;
-        }
+    /// Refuses inputs that hold a secret, as they would be stored.
+    fn check_no_secrets(&self, start: &StartRun, plan: &Plan) -> Result<(), EngineError> {
         self.shared.check_secrets(plan)?;
-        let vars = vars.iter().map(|(name, value)| (format!("the variable `{name}`"), value));
+        let vars = start.vars.iter().map(|(name, value)| (format!("the variable `{name}`"), value));
         self.shared.secret_in(plan, vars)?;
         let labels: Vec<_> =
-            labels.iter().map(|(name, value)| (name, Data::new(&value.as_str().into()))).collect();
+            start.labels.iter().map(|(name, value)| (name, Data::new(&value.as_str().into()))).collect();
         let labels = labels.iter().map(|(name, value)| (format!("the label `{name}`"), value));
         self.shared.secret_in(plan, labels)
     }
