@@ -266,7 +266,8 @@ fn a_call_that_cannot_be_made_says_why() {
         error(plain_call("long", unknown)),
         "this process does not know secrets that calls of the run have used, and could not redact them: old"
     );
-    let absent = r#", "prompt": "x", "marks": { "nonce": "1", "secrets": [{ "name": "tokn" }] }"#;
+    let absent = r#", "prompt": "x", "marks": { "nonce": "1", "secrets": [{ "name": "tokn" }] },
+        "secrets": [{ "name": "tokn", "used": true }]"#;
     assert_eq!(error(plain_call("long", absent)), "work: there is no `secrets.tokn` in this process");
     let exact = r#", "options": { "n": 1e400 }"#;
     assert!(

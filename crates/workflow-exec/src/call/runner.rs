@@ -184,13 +184,6 @@ impl CallRunner {
         let known = &outlet.of_run.secrets;
         let names = call.secrets().iter().map(|secret| (&*secret.name, secret.used));
         let missing = self.shared.know(names, known).map_err(|error| permanent(&error))?;
-        if !missing.is_empty() {
-            let message = format!(
-                "this process does not know secrets that calls of the run have used, and could not redact them: {}",
-                missing.join(", ")
-            );
-            return Err(ProviderError::permanent(message));
-        }
         let secrets = Remembering { secrets: &*self.shared.secrets, known, problem: OnceLock::new() };
         let ready = call.resolve(&secrets).and_then(|mut call| {
             running::fit(&mut call.request, provider)?;
@@ -198,6 +191,14 @@ impl CallRunner {
         });
         let machine::Call { request, timeout, over_budget, idle_timeout, answers } =
             ready.map_err(|failure| running::not_made(failure, &secrets))?;
+        // A secret that this call names itself is the more exact reason.
+        if !missing.is_empty() {
+            let message = format!(
+                "this process does not know secrets that calls of the run have used, and could not redact them: {}",
+                missing.join(", ")
+            );
+            return Err(ProviderError::permanent(message));
+        }
         if stop.now() > Stop::None {
             return Err(ProviderError::cancelled());
         }
