@@ -34,8 +34,8 @@ const NEEDED: usize = 4;
 /// How many statements of a connection stay prepared: more than there are.
 const STATEMENTS: usize = 64;
 
-/// The write-ahead log is checkpointed when it has this many pages.
-const LOG_PAGES: i64 = 4_000;
+/// The write-ahead log is copied into the database when it has this many pages.
+pub(super) const LOG_PAGES: i32 = 4_000;
 
 /// Opens the database at `path` for writing, and creates it if it does not exist.
 pub(super) fn open(path: &Path, options: &SqliteOptions) -> Result<(Place, Connection), StoreError> {
@@ -121,7 +121,6 @@ fn prepare(connection: &mut Connection, have: usize, options: &SqliteOptions) ->
     for name in ["fullfsync", "checkpoint_fullfsync"] {
         connection.pragma_update(None, name, full)?;
     }
-    connection.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
     connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
     connection.pragma_update(None, "cache_size", -16_000)?;
     // Also if there is nothing to migrate: the transaction shows that the database is writable, and creates

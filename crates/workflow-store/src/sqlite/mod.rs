@@ -77,7 +77,9 @@ use self::writer::Writer;
 /// is suspended in the middle of a write blocks all other writers until it continues or is killed.) The file
 /// must not be on a network file system.
 ///
-/// Threads of the store do the work, so no method blocks. Once a method was polled, it completes even if its
+/// Threads of the store do the work, so no method blocks. With [`Synchronous::Normal`] an append of the only
+/// run that a store drives is written by its caller, unless it would have to wait for the disk or for another
+/// process. Once a method was polled, it completes even if its
 /// future is dropped; a lease whose future was dropped is released. Dropping the store waits for operations
 /// in progress, and releases its runs.
 ///
@@ -191,7 +193,7 @@ impl RunStore for SqliteStore {
         head: Option<&RunHead>,
     ) -> Result<Vec<ControlRecord>, StoreError> {
         let append = Append::new(&self.place.path, lease, expected, events, head)?;
-        self.writer.queue.write(move |writing, _| append.write(writing)).await
+        self.writer.append(move |writing, _| append.write(writing)).await
     }
 
     async fn append_output(&self, lease: &Lease, entries: &[OutputEntry]) -> Result<(), StoreError> {

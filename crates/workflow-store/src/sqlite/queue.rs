@@ -82,6 +82,11 @@ impl Queue {
         self.add(|waiting| waiting.vacuum.push(answer));
     }
 
+    /// Whether nothing waits, and the writer does nothing.
+    pub(super) fn is_idle(&self) -> bool {
+        lock(&self.waiting).idle
+    }
+
     fn add(&self, add: impl FnOnce(&mut Waiting)) {
         let mut waiting = lock(&self.waiting);
         if waiting.closed {
@@ -220,9 +225,9 @@ struct Asked<T, U, W, F> {
     answer: oneshot::Sender<Result<U, StoreError>>,
 }
 
-type Answer<U> = oneshot::Receiver<Result<U, StoreError>>;
+pub(super) type Answer<U> = oneshot::Receiver<Result<U, StoreError>>;
 
-fn asked<T, U, W, F>(work: W, finish: F) -> (Box<dyn Job>, Answer<U>)
+pub(super) fn asked<T, U, W, F>(work: W, finish: F) -> (Box<dyn Job>, Answer<U>)
 where
     T: Send + 'static,
     U: Send + 'static,

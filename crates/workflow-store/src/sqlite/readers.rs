@@ -88,11 +88,15 @@ impl Readers {
 impl Reader {
     fn read<T>(&mut self, look: impl FnOnce(&Reading<'_>) -> Outcome<T>) -> Result<T, StoreError> {
         let read = || {
-            let transaction = self.connection.transaction()?;
+            let connection = &self.connection;
+            // `Connection::transaction` compiles its statements each time, which takes longer than a short read.
+            connection.prepare_cached("BEGIN")?.execute([])?;
             let now = nanoseconds((self.options.clock)());
-            let found = look(&Reading { connection: &transaction, place: &self.place, now })?;
-            transaction.finish()?;
-            Ok(found)
+            let found = look(&Reading { connection, place: &self.place, now });
+            if !connection.is_autocommit() {
+                connection.prepare_cached("COMMIT")?.execute([])?;
+            }
+            found
         };
         let found = read().map_err(|fault| match fault {
             Fault::Refused(error) => error,

@@ -4,19 +4,26 @@
 //! single one waits only for its own. Each job has an outcome of its own: a store refuses a job before the
 //! job has written anything. If the database fails, the transaction is rolled back and each job is executed
 //! alone, so that only the jobs at fault fail.
+//!
+//! Where commits do not wait for the disk, an append of the only run that the store drives is written by its
+//! caller: to wake the thread and to be woken by it would take longer than the write. What may wait, for the
+//! disk or for another process, is left to the thread: so it copies the log into the database.
 
 use std::slice;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Arc, Mutex, Weak};
 use std::thread::{self, JoinHandle};
 
 use rusqlite::Connection;
+use rusqlite::hooks::Wal;
+use rusqlite::wal::CheckpointMode;
 use workflow_core::store::StoreError;
 
-use super::connect::synchronous;
-use super::fault::explain;
+use super::connect::{LOG_PAGES, synchronous};
+use super::fault::{Outcome, explain};
 use super::options::{SqliteOptions, Synchronous};
 use super::place::Place;
-use super::queue::{Batch, Job, Queue};
+use super::queue::{Batch, Job, Queue, asked, ended};
 use super::watch::Watch;
 use super::writing::{After, Writing};
 use crate::disk::at;
@@ -24,27 +31,52 @@ use crate::disk::at;
 /// The thread. Dropping it waits until all queued jobs are done, and releases the leases of the store.
 pub(super) struct Writer {
     pub(super) queue: Arc<Queue>,
+    /// The thread's, which also ends with it.
+    work: Weak<Mutex<Work>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Writer {
     pub(super) fn spawn(
-        connection: Connection,
+        mut connection: Connection,
         place: &Arc<Place>,
         options: SqliteOptions,
         watch: &Arc<Watch>,
     ) -> Result<Self, StoreError> {
         let queue = Arc::new(Queue::new());
-        let work = Work {
+        let log = Log::of(&mut connection).map_err(|error| explain(&place.path, &error))?;
+        let work = Arc::new(Mutex::new(Work {
             writing: Writing::new(connection, Arc::clone(place), options),
-            queue: Arc::clone(&queue),
             watch: Arc::clone(watch),
+            log,
             synced: true,
             closed: None,
-        };
+        }));
+        let (shared, jobs) = (Arc::downgrade(&work), Arc::clone(&queue));
         let thread = thread::Builder::new().name("workflow-writes".to_owned());
-        let thread = thread.spawn(move || work.run()).map_err(at(&place.path))?;
-        Ok(Self { queue, thread: Some(thread) })
+        let thread = thread.spawn(move || run(&jobs, &work)).map_err(at(&place.path))?;
+        Ok(Self { queue, work: shared, thread: Some(thread) })
+    }
+
+    /// As [`Queue::write`], for an append of a run.
+    pub(super) async fn append<T: Send + 'static>(
+        &self,
+        work: impl FnMut(&mut Writing, bool) -> Outcome<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (job, answer) = asked(work, |value| value);
+        if let Some(job) = self.write_now(job) {
+            self.queue.push(job);
+        }
+        answer.await.unwrap_or_else(|_| Err(ended()))
+    }
+
+    /// Executes a job at once if nothing is to be waited for. Returns it otherwise.
+    fn write_now(&self, job: Box<dyn Job>) -> Option<Box<dyn Job>> {
+        let Some(work) = self.work.upgrade().filter(|_| self.queue.is_idle()) else { return Some(job) };
+        match work.try_lock() {
+            Ok(mut work) => work.write_now(job),
+            Err(_) => Some(job),
+        }
     }
 }
 
@@ -60,21 +92,64 @@ impl Drop for Writer {
     }
 }
 
+/// Closes the queue however the thread ends: no caller may wait for a thread that has stopped.
+struct Abandoned<'a>(&'a Queue);
+
+impl Drop for Abandoned<'_> {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
+}
+
+/// What the thread does. It ends when the queue is closed, or after a panic in the middle of a write.
+fn run(queue: &Queue, work: &Mutex<Work>) {
+    let _abandoned = Abandoned(queue);
+    while let Some(batch) = queue.take() {
+        let Ok(mut work) = work.lock() else { return };
+        work.write(batch);
+    }
+    if let Ok(mut work) = work.lock() {
+        work.leave();
+    }
+}
+
+/// The write-ahead log.
+struct Log {
+    /// How many pages it had after the last commit of this store.
+    pages: Arc<AtomicI32>,
+}
+
+impl Log {
+    /// Counts the pages of the log, which SQLite no longer copies into the database itself.
+    fn of(connection: &mut Connection) -> rusqlite::Result<Self> {
+        let pages = Arc::new(AtomicI32::new(LOG_PAGES));
+        let counted = Arc::clone(&pages);
+        connection.wal_hook(Some(move |_: &mut Wal, pages| {
+            counted.store(pages, Ordering::Relaxed);
+            Ok(())
+        }))?;
+        Ok(Self { pages })
+    }
+
+    /// Whether it is long enough to be copied. The commit after that may wait for the disk, too: it restarts the log.
+    fn is_long(&self) -> bool {
+        self.pages.load(Ordering::Relaxed) >= LOG_PAGES
+    }
+
+    /// It was copied.
+    fn restarts(&self) {
+        self.pages.store(LOG_PAGES, Ordering::Relaxed);
+    }
+}
+
 struct Work {
     writing: Writing,
-    queue: Arc<Queue>,
     watch: Arc<Watch>,
+    log: Log,
     /// Whether commits currently wait for the disk.
     synced: bool,
     /// Why nothing is written any more.
     closed: Option<StoreError>,
-}
-
-impl Drop for Work {
-    fn drop(&mut self) {
-        // No caller may wait for a thread that has stopped, whatever the reason.
-        self.queue.abandon();
-    }
 }
 
 /// The step at which a transaction failed.
@@ -87,11 +162,15 @@ enum Stage {
 }
 
 impl Work {
-    fn run(mut self) {
-        while let Some(batch) = self.queue.take() {
-            self.write(batch);
+    /// Executes a job on the thread of its caller, unless something may have to be waited for.
+    fn write_now(&mut self, mut job: Box<dyn Job>) -> Option<Box<dyn Job>> {
+        let waits = self.writing.options.synchronous == Synchronous::Full || self.log.is_long();
+        if waits || self.closed.is_some() || !self.writing.is_alone() || !self.writing.begin_now() {
+            return Some(job);
         }
-        self.leave();
+        let result = self.execute(slice::from_mut(&mut job), None);
+        self.settle(job, result.map_err(|(_, error)| error));
+        None
     }
 
     fn write(&mut self, batch: Batch) {
@@ -123,6 +202,16 @@ impl Work {
         for answer in vacuum {
             let _ = answer.send(self.vacuum());
         }
+        if self.log.is_long() {
+            self.checkpoint();
+        }
+    }
+
+    /// Copies the log into the database, so that the log can restart.
+    fn checkpoint(&self) {
+        if let Err(error) = self.writing.connection.wal_checkpoint_v2(None::<&str>, CheckpointMode::PASSIVE) {
+            tracing::warn!(%error, "cannot copy the log of the database into it; the next write tries again");
+        }
     }
 
     fn settle(&mut self, job: Box<dyn Job>, stored: Result<(), StoreError>) {
@@ -140,6 +229,19 @@ impl Work {
         if let Some(closed) = &self.closed {
             return Err((Stage::Begin, closed.clone()));
         }
+        if let Err(error) = self.writing.begin() {
+            self.writing.roll_back();
+            return Err((Stage::Begin, explain(&self.writing.place.path, &error)));
+        }
+        self.execute(jobs, doubt)
+    }
+
+    /// Executes jobs within the transaction that has begun, and commits it.
+    fn execute(
+        &mut self,
+        jobs: &mut [Box<dyn Job>],
+        doubt: Option<&StoreError>,
+    ) -> Result<(), (Stage, StoreError)> {
         match self.transaction(jobs, doubt) {
             Ok(after) => {
                 // Data counts as stored only if the file is still at its path.
@@ -162,7 +264,6 @@ impl Work {
         jobs: &mut [Box<dyn Job>],
         doubt: Option<&StoreError>,
     ) -> Result<After, (Stage, rusqlite::Error)> {
-        self.writing.begin().map_err(|error| (Stage::Begin, error))?;
         for job in jobs {
             job.apply(&mut self.writing, doubt).map_err(|error| (Stage::Job, error))?;
         }
@@ -209,6 +310,7 @@ impl Work {
             connection.execute_batch("VACUUM")?;
             connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
         };
+        self.log.restarts();
         vacuum().map_err(|error| explain(&self.writing.place.path, &error))
     }
 

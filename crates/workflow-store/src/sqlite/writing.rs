@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::mem;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Params};
 use workflow_core::ids::RunId;
@@ -123,17 +124,41 @@ impl Writing {
 
     /// Begins a transaction: no other process writes until it ends.
     pub(super) fn begin(&mut self) -> rusqlite::Result<()> {
-        self.undo.registration = self.registration.clone();
-        self.execute("BEGIN IMMEDIATE", [])?;
-        self.now = nanoseconds((self.options.clock)());
-        let version =
-            self.connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
+        let version = self.start()?;
         if self.version != Some(version) {
             self.version = Some(version);
             self.generation += 1;
             self.look_after_registration()?;
         }
         Ok(())
+    }
+
+    /// The same, unless another process is writing, or has written: then it may have copied the log, and a commit that
+    /// restarts the log waits for the disk. Returns whether the transaction has begun.
+    pub(super) fn begin_now(&mut self) -> bool {
+        if self.connection.busy_timeout(Duration::ZERO).is_err() {
+            return false;
+        }
+        let version = self.start();
+        let reset = self.connection.busy_timeout(self.options.busy_timeout);
+        let begun = reset.is_ok() && version.is_ok_and(|version| self.version == Some(version));
+        if !begun {
+            self.roll_back();
+        }
+        begun
+    }
+
+    /// Returns the number that changes when another process has written.
+    fn start(&mut self) -> rusqlite::Result<i64> {
+        self.undo.registration = self.registration.clone();
+        self.execute("BEGIN IMMEDIATE", [])?;
+        self.now = nanoseconds((self.options.clock)());
+        self.statement("PRAGMA data_version")?.query_row([], |row| row.get(0))
+    }
+
+    /// Whether this store drives one run.
+    pub(super) fn is_alone(&self) -> bool {
+        self.held.len() == 1
     }
 
     /// Commits it, and returns its effects.

@@ -1,5 +1,6 @@
 //! The store in SQLite, through the trait.
 
+mod at_once;
 mod faults;
 mod former;
 mod leases;
@@ -46,17 +47,22 @@ fn lock_out(path: &Path) -> Connection {
 struct Database {
     home: tempfile::TempDir,
     clock: ManualClock,
+    synchronous: Synchronous,
 }
 
 impl Database {
     fn new() -> Self {
-        Self { home: tempfile::tempdir().unwrap(), clock: ManualClock::new() }
+        Self::with(Synchronous::Full)
+    }
+
+    fn with(synchronous: Synchronous) -> Self {
+        Self { home: tempfile::tempdir().unwrap(), clock: ManualClock::new(), synchronous }
     }
 }
 
 impl Fixture for Database {
     fn open(&self) -> Box<dyn RunStore> {
-        let options = SqliteOptions::new().clock(self.clock.reader());
+        let options = SqliteOptions::new().clock(self.clock.reader()).synchronous(self.synchronous);
         Box::new(SqliteStore::open_with(database(&self.home), options).unwrap())
     }
 
